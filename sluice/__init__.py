@@ -1,0 +1,1 @@
+"""The program: CLI, settings, telemetry, supervisor, the embedded broker, the simulated provider."""
