@@ -1,0 +1,27 @@
+"""What the ingress needs to know; `sluice/settings.py` fills it in and documents each field."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class IngressConfig(Struct, frozen=True, kw_only=True):
+    """Sizes are bytes, times are seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    master_key: str | None = None
+    slot: int = 0  # the partition of llm.replies that is this process's
+    partitions: int = 8  # of llm.requests
+    body_limit: int = 10 << 20
+    body_timeout: float = 30.0  # a body must have arrived by then, however slowly it trickles
+    request_timeout: float = 600.0  # becomes the deadline of every request
+    publish_timeout: float = 1.8
+    max_in_flight: int = 4096
+    max_in_flight_bytes: int = 256 << 20
+    reply_buffer: int = 8 << 20  # bytes held for one slow reader before it is dropped
+    write_timeout: float = 30.0  # a reader that takes nothing for so long is gone
+    ping_interval: float = 15.0  # SSE keep-alive
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For counts
+    shutdown_timeout: float = 30.0
+    max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused

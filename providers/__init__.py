@@ -1,0 +1,1 @@
+"""How each upstream speaks: dialects, vendors, instances. Pure, except transport.py."""

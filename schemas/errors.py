@@ -1,0 +1,215 @@
+"""Every error that a caller can see.
+
+GatewayError
+├── InvalidRequest                  400  the caller's mistake
+│   ├── Unauthorized                401
+│   ├── PermissionDenied            403
+│   ├── NotFound                    404
+│   │   └── ModelNotFound           404
+│   ├── MethodNotAllowed            405
+│   ├── BodyTimeout                 408
+│   ├── BodyTooLarge                413
+│   ├── UnsupportedMediaType        415
+│   ├── ExpectationFailed           417
+│   └── HeadersTooLarge             431
+├── RateLimited                     429  come back later
+├── Cancelled                       499  the caller went away, or asked for it
+├── InternalError                   500  our mistake
+├── UpstreamError                   502  the provider's answer, or none
+│   ├── UpstreamUnreachable         502
+│   ├── StreamTruncated             502
+│   └── UpstreamTimeout             504
+├── Interrupted                     502  a worker died after bytes had gone out
+├── Overloaded                      503  our limits
+├── LogUnavailable                  503  Kafka did not take the request
+└── Expired                         504  the deadline passed
+
+A class is its HTTP status, its code and its default message (the docstring). The envelopes in which
+the client dialects write them are in `envelopes.py`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Something went wrong inside the gateway."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    type: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str = "", *, param: str | None = None, retry_after: int | None = None
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.param = param
+        self.retry_after = retry_after  # seconds
+        super().__init__(self.message)
+
+
+class InvalidRequest(GatewayError):
+    """The request is malformed: see the message for what to change."""
+
+    status = 400
+    code = "invalid_request"
+    type = "invalid_request_error"
+
+
+class Unauthorized(InvalidRequest):
+    """No valid API key was given: send `Authorization: Bearer <key>` or `x-api-key: <key>`."""
+
+    status = 401
+    code = "invalid_api_key"
+    type = "authentication_error"
+
+
+class PermissionDenied(InvalidRequest):
+    """This key may not do that."""
+
+    status = 403
+    code = "permission_denied"
+    type = "permission_error"
+
+
+class NotFound(InvalidRequest):
+    """There is nothing at this path: see /v1/models and the documentation for the routes."""
+
+    status = 404
+    code = "not_found"
+    type = "not_found_error"
+
+
+class ModelNotFound(NotFound):
+    """No configured provider has this model: GET /v1/models lists those that can be called."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """This path does not take this method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTimeout(InvalidRequest):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "body_timeout"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is larger than the gateway takes: raise BODY_SIZE_LIMIT or send less."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body must be plain JSON: `Content-Type: application/json`, no Content-Encoding."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class ExpectationFailed(InvalidRequest):
+    """The only expectation understood is `Expect: 100-continue`."""
+
+    status = 417
+    code = "expectation_failed"
+
+
+class HeadersTooLarge(InvalidRequest):
+    """The request line or the headers are larger than 8 KiB."""
+
+    status = 431
+    code = "headers_too_large"
+
+
+class RateLimited(GatewayError):
+    """Too many requests: wait for the time in Retry-After."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    type = "rate_limit_error"
+    retryable = True
+
+
+class Cancelled(GatewayError):
+    """The request was cancelled before it was answered."""
+
+    status = 499
+    code = "cancelled"
+    type = "cancelled_error"
+
+
+class InternalError(GatewayError):
+    """Something went wrong inside the gateway; the request is kept in the dead letters."""
+
+
+class UpstreamError(GatewayError):
+    """The provider failed to answer."""
+
+    status = 502
+    code = "upstream_error"
+    type = "provider_error"
+    retryable = True
+
+
+class UpstreamUnreachable(UpstreamError):
+    """The provider could not be reached."""
+
+    code = "upstream_unreachable"
+
+
+class StreamTruncated(UpstreamError):
+    """The provider's answer ended before it was complete."""
+
+    code = "stream_truncated"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider did not answer in time."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class Interrupted(GatewayError):
+    """The answer was interrupted inside the gateway after part of it had been sent: ask again."""
+
+    status = 502
+    code = "stream_interrupted"
+    type = "server_error"
+    retryable = True
+
+
+class Overloaded(GatewayError):
+    """The gateway has as many requests in flight as it takes: wait for the time in Retry-After."""
+
+    status = 503
+    code = "overloaded"
+    type = "overloaded_error"
+    retryable = True
+
+
+class LogUnavailable(GatewayError):
+    """The request log cannot be written at the moment; the request was not accepted."""
+
+    status = 503
+    code = "log_unavailable"
+    type = "server_error"
+    retryable = True
+
+
+class Expired(GatewayError):
+    """The deadline passed before the request was answered."""
+
+    status = 504
+    code = "deadline_exceeded"
+    type = "timeout_error"
+    retryable = True

@@ -1,0 +1,138 @@
+"""The exchange: one finished request with its answer, as it stands in `llm.exchanges`. Documented for
+analysts in docs/exchanges.md."""
+
+from __future__ import annotations
+
+import base64
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from schemas.requests import Position
+from schemas.usage import Usage
+
+SCHEMA_VERSION = 1
+Outcome = Literal["completed", "failed", "cancelled", "expired"]
+OUTCOME_TYPE: dict[Outcome, bytes] = {
+    "completed": b"llm.exchange.completed",
+    "failed": b"llm.exchange.failed",
+    "cancelled": b"llm.exchange.cancelled",
+    "expired": b"llm.exchange.expired",
+}
+OUTCOME_TYPES = frozenset(OUTCOME_TYPE.values())
+REDELIVERED_TYPE = b"llm.exchange.redelivered"  # no exchange: counts a redelivery before it runs
+
+
+class Body(Struct, frozen=True, omit_defaults=True):
+    """A body: JSON as it was sent, anything else as a JSON string (`text`, or `base64` if not UTF-8)."""
+
+    body: Raw
+    format: Literal["json", "text", "base64"] = "json"
+    content_type: str = "application/json"
+
+    def content(self) -> bytes:
+        """The bytes as they were sent."""
+        if self.format == "json":
+            return bytes(self.body)
+        text = msgspec.json.decode(self.body, type=str)
+        return text.encode() if self.format == "text" else base64.b64decode(text)
+
+
+class ErrorInfo(Struct, frozen=True):
+    """What the caller was told of a failure."""
+
+    code: str
+    type: str
+    message: str
+
+
+class Attempt(Struct, frozen=True, omit_defaults=True):
+    """One call of a provider."""
+
+    provider: str
+    model: str
+    started_at: str  # RFC 3339
+    duration: float  # seconds
+    status: int | None = None  # HTTP; None if there was no answer
+    error: str | None = None  # code
+
+
+class Timings(Struct, frozen=True, omit_defaults=True):
+    """Seconds. `queued`: produced to taken up; `first_token` and `upstream` count from the call's start."""
+
+    total: float
+    queued: float = 0.0
+    upstream: float | None = None
+    first_token: float | None = None
+
+
+class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request's one terminal outcome."""
+
+    request_id: str
+    outcome: Outcome
+    created_at: str  # RFC 3339: when the request was produced
+    finished_at: str  # RFC 3339
+    operation: str
+    dialect: str
+    stream: bool
+    source: str
+    user_path: str
+    request_model: str | None
+    status: int  # HTTP status told to the caller
+    delivery_attempt: int  # 1, more after crashes
+    kafka: Position
+    timings: Timings
+    request: Body
+    response: Body | None = None
+    schema_version: int = SCHEMA_VERSION
+    client: str | None = None
+    client_ip: str | None = None
+    client_request_id: str | None = None
+    traceparent: str | None = None
+    provider: str | None = None  # instance
+    response_model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    error: ErrorInfo | None = None
+    attempts: tuple[Attempt, ...] = ()
+    http_headers: dict[str, str] | UnsetType = UNSET  # upstream headers that were passed on
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Exchange).decode
+
+
+def encode(exchange: Exchange) -> bytes:
+    """JSON."""
+    return _encode(exchange)
+
+
+def decode(value: bytes) -> Exchange:
+    """The exchange in a record's value; msgspec.DecodeError if it is none."""
+    return _decode(value)
+
+
+def json_body(body: bytes) -> Body:
+    """A body that is known to be valid JSON."""
+    return Body(Raw(body))
+
+
+def any_body(body: bytes, content_type: str) -> Body:
+    """A body of which nothing is known."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return Body(Raw(_encode(base64.b64encode(body).decode())), "base64", content_type)
+    if content_type.startswith("application/json") and _is_json(body):
+        return Body(Raw(body), "json", content_type)
+    return Body(Raw(_encode(text)), "text", content_type)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

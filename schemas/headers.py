@@ -1,0 +1,63 @@
+"""Names of Kafka record headers: CloudEvents binary mode, W3C, Spring Kafka, and few of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# CloudEvents 1.0, Kafka protocol binding, binary content mode
+CE_SPECVERSION = "ce_specversion"
+CE_ID = "ce_id"
+CE_TYPE = "ce_type"
+CE_SOURCE = "ce_source"
+CE_TIME = "ce_time"
+CE_EXPIRYTIME = "ce_expirytime"  # the absolute deadline, RFC 3339
+CONTENT_TYPE = "content-type"
+# W3C Trace Context
+TRACEPARENT = "traceparent"
+# Spring Kafka request-reply; integers are big-endian, decimal text is accepted
+REPLY_TOPIC = "kafka_replyTopic"
+REPLY_PARTITION = "kafka_replyPartition"
+CORRELATION_ID = "kafka_correlationId"
+# Spring Kafka dead letters
+DLT_EXCEPTION_FQCN = "kafka_dlt-exception-fqcn"
+DLT_EXCEPTION_MESSAGE = "kafka_dlt-exception-message"
+DLT_ORIGINAL_TOPIC = "kafka_dlt-original-topic"
+DLT_ORIGINAL_PARTITION = "kafka_dlt-original-partition"
+DLT_ORIGINAL_OFFSET = "kafka_dlt-original-offset"
+DLT_ORIGINAL_TIMESTAMP = "kafka_dlt-original-timestamp"
+# Ours, on requests
+SCHEMA_VERSION = "sluice-schema"
+DIALECT = "sluice-dialect"
+USER_PATH = "sluice-user-path"
+CLIENT = "sluice-client"
+CLIENT_IP = "sluice-client-ip"
+CLIENT_REQUEST_ID = "sluice-client-request-id"
+REQUEST_ID = "sluice-request-id"  # only on records that a worker moved forward
+# Ours, on replies
+ATTEMPT = "sluice-attempt"
+SEQ = "sluice-seq"
+COUNT = "sluice-count"
+STATUS = "sluice-status"
+PROVIDER = "sluice-provider"
+MODEL = "sluice-model"
+HTTP_HEADERS = "sluice-http-headers"  # JSON object of upstream response headers worth passing on
+
+Headers = list[tuple[str, bytes]]
+
+
+def first(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """Headers as a dict; of equal names the first counts, null values are absent."""
+    found: dict[str, bytes] = {}
+    for name, value in headers:
+        if value is not None and name not in found:
+            found[name] = value
+    return found
+
+
+def integer(value: bytes) -> int:
+    """An integer header: 4 or 8 bytes big-endian as Spring writes it, or decimal text; else ValueError."""
+    if value.isdigit():
+        return int(value)
+    if len(value) in (4, 8):
+        return int.from_bytes(value, "big", signed=True)
+    raise ValueError(f"neither a big-endian integer nor decimal text: {value[:20]!r}")

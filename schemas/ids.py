@@ -1,0 +1,30 @@
+"""Request ids: UUIDv7 (RFC 9562), time-ordered, with the reply slot in the 12 bits of `rand_a`."""
+
+from __future__ import annotations
+
+import os
+
+MAX_SLOT = 0xFFF
+_HEX = "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}"
+
+
+def new_id(milliseconds: int, slot: int = 0) -> str:
+    """A new id, made at `milliseconds` since the epoch by the ingress process of `slot` (0 to 4095)."""
+    high = int.from_bytes(os.urandom(8), "big")
+    return _HEX.format(
+        milliseconds >> 16 & 0xFFFFFFFF,
+        milliseconds & 0xFFFF,
+        0x7000 | slot,
+        0x8000 | high >> 50,
+        high & 0xFFFFFFFFFFFF,
+    )
+
+
+def slot_of(request_id: str) -> int | None:
+    """The reply slot that an id of ours carries; None if the id is not a UUIDv7."""
+    if len(request_id) != 36 or request_id[14] != "7":
+        return None
+    try:
+        return int(request_id[15:18], 16)
+    except ValueError:
+        return None

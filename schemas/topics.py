@@ -1,0 +1,93 @@
+"""The table of topics: what each carries, how it is keyed, how long it is kept."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+MAX_MESSAGE_BYTES = 16 << 20
+HOUR_MS = 3_600_000
+
+
+class Topic(Struct, frozen=True):
+    """One topic as `sluice topics create` makes it."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+    summary: str  # one sentence, also in docs/kafka.md
+
+
+class Topics(Struct, frozen=True):
+    """Names of all topics. `prefix` is `llm.`, except where several gateways share a cluster."""
+
+    prefix: str = "llm."
+
+    @property
+    def requests(self) -> str:
+        return self.prefix + "requests"
+
+    @property
+    def replies(self) -> str:
+        return self.prefix + "replies"
+
+    @property
+    def exchanges(self) -> str:
+        return self.prefix + "exchanges"
+
+    @property
+    def control(self) -> str:
+        return self.prefix + "control"
+
+    @property
+    def dead_letters(self) -> str:
+        return self.prefix + "dead-letters"
+
+    def group(self, role: str) -> str:
+        """The consumer group of a role (`streams`, `sinks.mongodb`)."""
+        return self.prefix + role
+
+
+class Retention(Struct, frozen=True):
+    """How long each topic keeps its records, in milliseconds."""
+
+    requests_ms: int = 48 * HOUR_MS
+    replies_ms: int = HOUR_MS
+    exchanges_ms: int = 48 * HOUR_MS
+    control_ms: int = HOUR_MS
+    dead_letters_ms: int = 30 * 24 * HOUR_MS
+
+
+def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retention) -> list[Topic]:
+    """Every topic. Requests and exchanges have equal partition counts: an outcome stands beside its request."""
+
+    def topic(name: str, count: int, retention_ms: int, summary: str) -> Topic:
+        config = {"retention.ms": str(retention_ms), "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        return Topic(name, count, config, summary)
+
+    return [
+        topic(
+            topics.requests,
+            partitions,
+            keep.requests_ms,
+            "Requests: the client's body, byte for byte.",
+        ),
+        topic(
+            topics.replies,
+            reply_partitions,
+            keep.replies_ms,
+            "Answers in pieces; a partition an ingress process.",
+        ),
+        topic(
+            topics.exchanges,
+            partitions,
+            keep.exchanges_ms,
+            "Outcomes with both bodies: the audit truth.",
+        ),
+        topic(topics.control, 1, keep.control_ms, "Cancellations and heartbeats."),
+        topic(
+            topics.dead_letters,
+            1,
+            keep.dead_letters_ms,
+            "Records that are no request, with the reason.",
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Kafka in, stores out: every exchange once."""

@@ -1,0 +1,25 @@
+"""What a sink process needs to know; `sluice/settings.py` fills it in and documents each field."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+StorageType = Literal["mongodb", "sqlite"]
+
+
+class SinkConfig(Struct, frozen=True, kw_only=True):
+    """Times are seconds, sizes bytes."""
+
+    storage_type: StorageType = "sqlite"
+    mongodb_url: str | None = None
+    mongodb_database: str = "sluice"
+    sqlite_path: str = "data/sluice.db"
+    bodies: bool = True  # LOGGING_ENABLED: store bodies and headers
+    body_limit: int = 1 << 20  # a longer body is cut and marked
+    retention_days: int = 30  # 0 keeps for ever
+    batch_size: int = 500
+    batch_wait: float = 0.2
+    session_timeout: float = 10.0
+    shutdown_timeout: float = 30.0

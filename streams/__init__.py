@@ -1,0 +1,1 @@
+"""Kafka in, Kafka out: Faust processors from request to outcome."""

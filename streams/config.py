@@ -1,0 +1,23 @@
+"""What a worker needs to know; `sluice/settings.py` fills it in and documents each field."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class StreamsConfig(Struct, frozen=True, kw_only=True):
+    """Sizes are bytes, times are seconds."""
+
+    instance_id: str | None = None  # KIP-345 group.instance.id; a restart then causes no rebalance
+    concurrency: int = 512  # requests at once
+    max_held: int = 512  # delivered and not started
+    max_held_bytes: int = 128 << 20
+    session_timeout: float = 10.0
+    heartbeat_interval: float = 2.0
+    commit_interval: float = 0.3
+    fetch_max_wait: float = 0.25
+    pin_limit: int = 5_000  # offsets finished above a running one before it is moved forward
+    shutdown_timeout: float = 30.0
+    stall_timeout: float = 60.0  # lag without a delivery for so long ends the process
+    reply_topics: tuple[str, ...] = ()  # extra patterns beside llm.replies and llm.replies.*
+    faust_datadir: str = "data/faust"
