@@ -1,0 +1,1 @@
+"""Kafka, Redis and a MongoDB-protocol server as local processes: `make services` (standard library only)."""

@@ -1,0 +1,128 @@
+"""Programs by apt-get, Java libraries by Maven, both kept in the user's cache for the next clone."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.services.terminal import ServiceError, say, setting
+
+HERE = Path(__file__).resolve().parent
+ATTEMPTS = 5
+_apt = threading.Lock()
+
+
+def program(name: str, *packages: str) -> str:
+    """The path of a program; as root on Debian its packages are installed if it is missing."""
+    found = shutil.which(name)
+    if found is None:
+        apt_install(name, *packages)
+        found = shutil.which(name)
+    if found is None:
+        raise ServiceError(f"{name} is missing although {' '.join(packages)} is installed")
+    return found
+
+
+def apt_install(name: str, *packages: str) -> None:
+    if shutil.which("apt-get") is None:
+        raise ServiceError(f"{name} is missing: install it with this system's package manager")
+    if os.geteuid() != 0:
+        raise ServiceError(f"{name} is missing: sudo apt-get install {' '.join(packages)}")
+    with _apt:
+        say(f"{name} is missing, installing {' '.join(packages)}")
+        if _apt_get("install", *packages).returncode == 0:
+            return
+        # A fresh container has no package lists, an old one has stale ones.
+        _apt_get("update")
+        done = _apt_get("install", *packages)
+        if done.returncode != 0:
+            raise ServiceError(f"apt-get install {' '.join(packages)} failed:\n{_tail(done)}")
+
+
+def _apt_get(verb: str, *packages: str) -> subprocess.CompletedProcess[str]:
+    # RUNLEVEL=1 keeps Debian from starting the packaged daemon on its well-known port.
+    variables = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # noqa: TID251 - passed on
+    options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
+    if verb == "install":
+        options.append("--no-install-recommends")
+    return _run(["apt-get", verb, *options, *packages], env=variables)
+
+
+def maven_libraries(pom: str, folder: Path) -> None:
+    """Copy the dependencies of one of our pom files to `folder`; retried, for registries hiccup."""
+    maven = program("mvn", "maven", "default-jdk-headless")
+    command = [maven, "-q", "-B", "--strict-checksums", "-f", str(HERE / pom)]
+    command += ["dependency:copy-dependencies", "-DincludeScope=runtime"]
+    command += [f"-DoutputDirectory={folder}"]
+    for attempt in range(1, ATTEMPTS + 1):
+        # -U from the second attempt on: Maven remembers failures and would not ask again.
+        done = _run(command + (["-U"] if attempt > 1 else []))
+        if done.returncode == 0:
+            return
+        say(f"{pom}: attempt {attempt} of {ATTEMPTS} failed")
+        if attempt < ATTEMPTS:
+            time.sleep(2**attempt)
+    raise ServiceError(f"Maven could not fetch {pom}:\n{_tail(done)}")
+
+
+def compile_java(source: str, libraries: Path, folder: Path) -> None:
+    compiler = program("javac", "default-jdk-headless")
+    done = _run([compiler, "-cp", f"{libraries}/*", "-d", str(folder), str(HERE / source)])
+    if done.returncode != 0:
+        raise ServiceError(f"javac {source} failed:\n{_tail(done)}")
+
+
+def cached(name: str, sources: Sequence[str], build: Callable[[Path], None]) -> Path:
+    """A cache folder, built once for each state of its sources: whole or not at all."""
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update((HERE / source).read_bytes())
+    name = f"{name}-{digest.hexdigest()[:8]}"
+    target = cache() / name
+    with locked(cache() / f"{name}.lock"):
+        if not target.is_dir():
+            partial = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=cache()))
+            try:
+                build(partial)
+                partial.rename(target)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def cache() -> Path:
+    base = setting("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "sluice"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def _tail(done: subprocess.CompletedProcess[str], lines: int = 15) -> str:
+    return "\n".join(done.stdout.splitlines()[-lines:])

@@ -1,0 +1,97 @@
+"""Background processes that outlive the script: started, found again, stopped; never a stranger's."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+KILL = signal.SIGKILL
+# Only so that a child is reaped and no ResourceWarning is raised where the starter lives on (tests).
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass
+class Record:
+    """What is remembered of a service, running or not: the ports stay the same after a restart.
+
+    The start time stands beside the pid because pids are given out again.
+    """
+
+    pid: int = 0
+    started: str = ""
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Record":
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return cls()
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(self)))
+        partial.replace(path)
+
+    @property
+    def alive(self) -> bool:
+        child = _children.get(self.pid)
+        if child is not None and child.poll() is not None:
+            return False
+        return self.pid > 0 and bool(self.started) and _start_time(self.pid) == self.started
+
+
+def spawn(command: Sequence[str], log: Path, folder: Path) -> Record:
+    """Start in a session of its own, so that neither Ctrl-C nor a closed terminal reaches it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            start_new_session=True,
+        )
+    _children[child.pid] = child
+    return Record(child.pid, _start_time(child.pid))
+
+
+def stop(record: Record, sign: signal.Signals, seconds: float = 20) -> bool:
+    """True if it went by itself, False if it had to be killed after `seconds`."""
+    if not record.alive:
+        return True
+    os.kill(record.pid, sign)
+    if _gone(record, seconds):
+        return True
+    os.kill(record.pid, signal.SIGKILL)
+    _gone(record, 5)
+    return False
+
+
+def _gone(record: Record, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while record.alive:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _start_time(pid: int) -> str:
+    """Clock ticks since boot from /proc; empty for no process and for a zombie.
+
+    kill(pid, 0) says that a zombie lives, and a container's first process may be slow to reap.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    # The name in brackets may hold spaces and brackets itself; what follows the last one is fixed.
+    values = text.rpartition(")")[2].split()
+    return "" if values[0] in "ZX" else values[19]
