@@ -7,13 +7,10 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from schemas.topics import MAX_MESSAGE_BYTES, Topics
+from schemas.topics import MAX_EXCHANGE_BYTES, Topics
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-
-# The record's own overhead (headers, key, batch) must fit beside a body of the largest size.
-MAX_REQUEST_BYTES = MAX_MESSAGE_BYTES
 
 
 class KafkaConfig(Struct, frozen=True, kw_only=True):
@@ -66,6 +63,6 @@ class KafkaConfig(Struct, frozen=True, kw_only=True):
             "acks": "all",
             "linger_ms": 0,
             "max_batch_size": 512 << 10,
-            "max_request_size": MAX_REQUEST_BYTES,
+            "max_request_size": MAX_EXCHANGE_BYTES,  # the topic's own limit decides
             "request_timeout_ms": 15_000,
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 MAX_MESSAGE_BYTES = 16 << 20
+# An exchange holds a request and its answer, each up to MAX_MESSAGE_BYTES, escaped where not JSON.
+MAX_EXCHANGE_BYTES = 64 << 20
 HOUR_MS = 3_600_000
 
 
@@ -60,8 +62,10 @@ class Retention(Struct, frozen=True):
 def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retention) -> list[Topic]:
     """Every topic. Requests and exchanges have equal partition counts: an outcome stands beside its request."""
 
-    def topic(name: str, count: int, retention_ms: int, summary: str) -> Topic:
-        config = {"retention.ms": str(retention_ms), "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    def topic(
+        name: str, count: int, retention_ms: int, summary: str, largest: int = MAX_MESSAGE_BYTES
+    ) -> Topic:
+        config = {"retention.ms": str(retention_ms), "max.message.bytes": str(largest)}
         return Topic(name, count, config, summary)
 
     return [
@@ -82,6 +86,7 @@ def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retentio
             partitions,
             keep.exchanges_ms,
             "Outcomes with both bodies: the audit truth.",
+            MAX_EXCHANGE_BYTES,
         ),
         topic(topics.control, 1, keep.control_ms, "Cancellations and heartbeats."),
         topic(
@@ -89,5 +94,6 @@ def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retentio
             1,
             keep.dead_letters_ms,
             "Records that are no request, with the reason.",
+            MAX_EXCHANGE_BYTES,
         ),
     ]
