@@ -1,10 +1,9 @@
-"""Apache Kafka, one node in KRaft mode: a plain listener and one that asks for a password."""
+"""Apache Kafka, one node in KRaft mode: listeners without security, with a password, with TLS."""
 
 import base64
 import secrets
 import signal
 import subprocess
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,18 +17,26 @@ USER = "sluice"
 
 # Rebalance delay 0: a group of one need not wait 3 s for others. Small internal topics and few
 # threads: this is one node on a developer's machine. Topics are created explicitly, as in production.
-PROPERTIES = """\
-process.roles=broker,controller
+PROPERTIES = r"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
-listeners=PLAINTEXT://{host}:{plain},SASL_PLAINTEXT://{host}:{sasl},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{plain},SASL_PLAINTEXT://{host}:{sasl}
+listeners={public},CONTROLLER://{host}:{controller}
+advertised.listeners={public}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+listener.security.protocol.map=\
+CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
 inter.broker.listener.name=PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
 org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.ssl.ssl.keystore.location={data}/keys.p12
+listener.name.ssl.ssl.keystore.type=PKCS12
+listener.name.ssl.ssl.keystore.password={password}
+listener.name.ssl.ssl.key.password={password}
 log.dirs={data}/log
 num.partitions=8
 auto.create.topics.enable=false
@@ -57,6 +64,7 @@ class Kafka:
         Port("plain", "KAFKA_PORT", 19092),
         Port("controller", "KAFKA_CONTROLLER_PORT", 19093),
         Port("sasl", "KAFKA_SASL_PORT", 19094),
+        Port("ssl", "KAFKA_SSL_PORT", 19095),
     )
     stop_signal = signal.SIGTERM
 
@@ -67,13 +75,12 @@ class Kafka:
     def command(self, data: Path, ports: Mapping[str, int]) -> list[str]:
         properties = data / "server.properties"
         properties.touch(mode=0o600)
-        properties.write_text(
-            PROPERTIES.format(host=HOST, data=data, user=USER, password=_password(data), **ports)
-        )
+        properties.write_text(_properties(data, ports))
+        if not (data / "keys.p12").exists():
+            _make_keys(data)
         java = [install.program("java"), "-cp", f"{self._libraries()}/*"]
         if not (data / "log" / "meta.properties").exists():
-            cluster = base64.urlsafe_b64encode(uuid.UUID(int=secrets.randbits(128)).bytes)
-            _format(java, properties, cluster.decode().rstrip("="))
+            _format(java, data)
         flags = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Djava.awt.headless=true"]
         flags.append("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
         return [*java, *flags, "kafka.Kafka", str(properties)]
@@ -82,13 +89,15 @@ class Kafka:
         return kafka_has_broker(ports["plain"]) and kafka_speaks(ports["sasl"])
 
     def endpoints(self, data: Path, ports: Mapping[str, int]) -> dict[str, str]:
-        # TEST in the names of user and password: a program that loads the file whole must not take
-        # them for its own KAFKA_SASL_USERNAME while it talks to the plain listener.
+        # TEST in the names: a program that loads the file whole must not take them for its own
+        # KAFKA_SASL_USERNAME and KAFKA_SSL_CAFILE while it talks to the plain listener.
         return {
             "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{ports['plain']}",
             "KAFKA_SASL_BOOTSTRAP_SERVERS": f"{HOST}:{ports['sasl']}",
             "KAFKA_SASL_TEST_USERNAME": USER,
             "KAFKA_SASL_TEST_PASSWORD": _password(data),
+            "KAFKA_SSL_BOOTSTRAP_SERVERS": f"{HOST}:{ports['ssl']}",
+            "KAFKA_SSL_TEST_CAFILE": str(data / "ca.pem"),
         }
 
     def _libraries(self) -> Path:
@@ -104,8 +113,48 @@ def _password(data: Path) -> str:
     return file.read_text()
 
 
-def _format(java: list[str], properties: Path, cluster: str) -> None:
-    tool = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
-    done = subprocess.run(tool, capture_output=True, text=True, check=False)
+def _properties(data: Path, ports: Mapping[str, int]) -> str:
+    protocols = {"plain": "PLAINTEXT", "sasl": "SASL_PLAINTEXT", "ssl": "SSL"}
+    public = ",".join(f"{protocols[name]}://{HOST}:{ports[name]}" for name in protocols)
+    return PROPERTIES.format(
+        host=HOST,
+        public=public,
+        controller=ports["controller"],
+        data=data,
+        user=USER,
+        password=_password(data),
+    )
+
+
+def _make_keys(data: Path) -> None:
+    """A certificate that signs itself, so that it is its own CA file for the clients."""
+    tool = install.program("keytool", "openjdk-17-jre-headless")
+    store = ["-alias", "kafka", "-storetype", "PKCS12", "-storepass", _password(data)]
+    store += ["-keystore", str(data / "keys.p12")]
+    subject = [
+        "-dname",
+        "CN=localhost",
+        "-ext",
+        f"san=ip:{HOST},dns:localhost",
+        "-ext",
+        "bc=ca:true",
+    ]
+    key = ["-keyalg", "EC", "-groupname", "secp256r1", "-validity", "3650"]
+    _checked([tool, "-genkeypair", *store, *subject, *key])
+    _checked([tool, "-exportcert", "-rfc", "-file", str(data / "ca.pem"), *store])
+
+
+def _format(java: list[str], data: Path) -> None:
+    cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    # A leading dash would be taken for an option.
+    tool = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+    tool += ["-c", str(data / "server.properties")]
+    for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+        tool += ["--add-scram", f"{mechanism}=[name={USER},password={_password(data)}]"]
+    _checked(tool)
+
+
+def _checked(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ServiceError(f"Kafka's log folder could not be formatted:\n{done.stderr[-2000:]}")
+        raise ServiceError(f"{command[0]} failed:\n{(done.stdout + done.stderr)[-2000:]}")
