@@ -1,0 +1,106 @@
+"""Fixtures for all tests: services, ports, names, the event loop; the network is closed."""
+
+import asyncio
+import itertools
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from tests import network, services
+
+network.install()
+_numbers = itertools.count(1)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"uvloop": network.LoopbackLoop}
+
+
+@pytest.fixture(scope="session")
+def session_prefix() -> str:
+    """Begins the name of every topic and key of this run; other runs may share the services."""
+    return f"t{secrets.token_hex(3)}-"
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(session_prefix: str) -> Iterator[str]:
+    """ "host:port" of a real Kafka, without security; this run's topics are deleted at the end."""
+    address = services.endpoint("KAFKA_BOOTSTRAP_SERVERS")
+    yield address
+    asyncio.run(_delete_topics(address, session_prefix))
+
+
+@pytest.fixture(scope="session")
+def kafka_sasl(kafka_bootstrap: str) -> dict[str, str]:
+    """Kafka's settings, as environment variables, for the listener that asks for a password."""
+    return services.sasl_settings()
+
+
+@pytest.fixture(scope="session")
+def kafka_ssl(kafka_bootstrap: str) -> dict[str, str]:
+    """Kafka's settings, as environment variables, for the listener with TLS."""
+    return services.ssl_settings()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    return services.endpoint("REDIS_URL")
+
+
+@pytest.fixture(scope="session")
+def mongodb_url() -> str:
+    return services.endpoint("MONGODB_URL")
+
+
+@pytest.fixture
+def topic_prefix(session_prefix: str) -> str:
+    """One test's own topics and consumer groups, as in `Topics(prefix=…)`."""
+    return f"{session_prefix}{next(_numbers)}."
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    return services.free_port
+
+
+@pytest.fixture
+def own_service(tmp_path: Path) -> Iterator[Callable[[str], services.OwnService]]:
+    """`own_service("kafka")` starts one that this test alone uses, kills and restarts."""
+    owned: list[services.OwnService] = []
+
+    def start(name: str) -> services.OwnService:
+        service = services.OwnService(name, tmp_path / f"services-{len(owned)}")
+        owned.append(service)
+        try:
+            service.start()
+        except services.ServiceError as error:
+            services.missing(str(error))
+        return service
+
+    yield start
+    for service in owned:
+        service.erase()
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Recordings and data sets, which are no part of the project: absent, their tests are skipped."""
+    folder = Path(os.environ.get("SHARED_DIR") or services.ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"no recordings and data sets: {folder} (SHARED_DIR) is absent")
+    return folder
+
+
+async def _delete_topics(address: str, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        ours = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
+        if ours:
+            await admin.delete_topics(ours)
+    finally:
+        await admin.close()
