@@ -1,0 +1,136 @@
+"""Settings as the structs that the folders take."""
+
+from __future__ import annotations
+
+from ingress.config import IngressConfig
+from providers.config import TransportConfig
+from schemas.kafka import KafkaConfig
+from schemas.topics import Retention, Topic, Topics, table
+from sinks.config import SinkConfig, StorageType
+from sluice.settings import gateway, kafka, work
+from sluice.settings.loading import Settings
+from streams.config import StreamsConfig
+
+
+def bootstrap_servers(settings: Settings) -> str | None:
+    """The cluster's brokers, else the embedded broker that has run in the data folder, else None."""
+    if servers := settings[kafka.BOOTSTRAP_SERVERS]:
+        return servers
+    try:
+        return (settings.data_dir / "bootstrap").read_text().strip() or None
+    except OSError:
+        return None
+
+
+def kafka_config(settings: Settings, servers: str) -> KafkaConfig:
+    """How every client connects."""
+    return KafkaConfig(
+        bootstrap_servers=servers,
+        topics=Topics(settings[kafka.TOPIC_PREFIX]),
+        security_protocol=settings[kafka.SECURITY_PROTOCOL],
+        sasl_mechanism=settings[kafka.SASL_MECHANISM],
+        sasl_username=settings[kafka.SASL_USERNAME],
+        sasl_password=settings[kafka.SASL_PASSWORD],
+        ssl_cafile=settings[kafka.SSL_CAFILE],
+        ssl_certfile=settings[kafka.SSL_CERTFILE],
+        ssl_keyfile=settings[kafka.SSL_KEYFILE],
+        ssl_key_password=settings[kafka.SSL_KEY_PASSWORD],
+        ssl_check_hostname=settings[kafka.SSL_CHECK_HOSTNAME],
+    )
+
+
+def topic_table(settings: Settings) -> list[Topic]:
+    """The topics as they should be."""
+    keep = Retention(
+        requests_ms=_milliseconds(settings[kafka.RETENTION_REQUESTS]),
+        replies_ms=_milliseconds(settings[kafka.RETENTION_REPLIES]),
+        exchanges_ms=_milliseconds(settings[kafka.RETENTION_EXCHANGES]),
+        control_ms=_milliseconds(settings[kafka.RETENTION_CONTROL]),
+        dead_letters_ms=_milliseconds(settings[kafka.RETENTION_DEAD_LETTERS]),
+    )
+    topics = Topics(settings[kafka.TOPIC_PREFIX])
+    return table(topics, settings[kafka.PARTITIONS], settings[kafka.REPLY_PARTITIONS], keep)
+
+
+def ingress_config(settings: Settings) -> IngressConfig:
+    """What the ingress needs."""
+    return IngressConfig(
+        host=settings[gateway.HOST],
+        port=settings[gateway.PORT],
+        master_key=settings[gateway.MASTER_KEY],
+        slot=settings[gateway.SLOT],
+        partitions=settings[kafka.PARTITIONS],
+        body_limit=settings[gateway.BODY_SIZE_LIMIT],
+        body_timeout=settings[gateway.BODY_TIMEOUT],
+        request_timeout=settings[work.HTTP_TIMEOUT],
+        publish_timeout=settings[gateway.PUBLISH_TIMEOUT],
+        max_in_flight=settings[gateway.MAX_IN_FLIGHT],
+        max_in_flight_bytes=settings[gateway.MAX_IN_FLIGHT_BYTES],
+        reply_buffer=settings[gateway.REPLY_BUFFER],
+        write_timeout=settings[gateway.WRITE_TIMEOUT],
+        ping_interval=settings[gateway.PING_INTERVAL],
+        trusted_proxies=settings[gateway.TRUSTED_PROXIES],
+        shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
+        max_lag_seconds=settings[gateway.MAX_QUEUE_WAIT],
+    )
+
+
+def streams_config(settings: Settings) -> StreamsConfig:
+    """What a worker needs."""
+    return StreamsConfig(
+        instance_id=settings[kafka.GROUP_INSTANCE_ID],
+        concurrency=settings[work.CONCURRENCY],
+        max_held=settings[work.MAX_HELD],
+        max_held_bytes=settings[work.MAX_HELD_BYTES],
+        session_timeout=settings[work.STREAMS_SESSION_TIMEOUT],
+        heartbeat_interval=settings[work.HEARTBEAT_INTERVAL],
+        commit_interval=settings[work.COMMIT_INTERVAL],
+        fetch_max_wait=settings[work.FETCH_MAX_WAIT],
+        pin_limit=settings[work.PIN_LIMIT],
+        shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
+        stall_timeout=settings[work.STALL_TIMEOUT],
+        reply_topics=settings[kafka.REPLY_TOPICS],
+        faust_datadir=str(settings.data_dir / "faust"),
+    )
+
+
+def transport_config(settings: Settings) -> TransportConfig:
+    """What calling a provider takes."""
+    return TransportConfig(
+        connect_timeout=settings[work.CONNECT_TIMEOUT],
+        response_header_timeout=settings[work.RESPONSE_HEADER_TIMEOUT],
+        stream_idle_timeout=settings[work.STREAM_IDLE_TIMEOUT],
+        max_response=settings[work.MAX_RESPONSE],
+    )
+
+
+def storage_type(settings: Settings) -> StorageType:
+    """The store, chosen by what is configured if it is not named."""
+    default: StorageType = "mongodb" if settings[work.MONGODB_URL] else "sqlite"
+    return settings[work.STORAGE_TYPE] or default
+
+
+def sqlite_path(settings: Settings) -> str:
+    """The SQLite database, in the data folder if it is not placed elsewhere."""
+    return settings[work.SQLITE_PATH] or str(settings.data_dir / "sluice.db")
+
+
+def sink_config(settings: Settings) -> SinkConfig:
+    """What a sink needs."""
+    return SinkConfig(
+        storage_type=storage_type(settings),
+        mongodb_url=settings[work.MONGODB_URL],
+        mongodb_database=settings[work.MONGODB_DATABASE],
+        sqlite_path=sqlite_path(settings),
+        bodies=settings[work.LOGGING_ENABLED],
+        body_limit=settings[work.LOGGING_BODY_LIMIT],
+        retention_days=settings[work.RETENTION_DAYS],
+        batch_size=settings[work.BATCH_SIZE],
+        batch_wait=settings[work.BATCH_WAIT],
+        session_timeout=settings[work.SINKS_SESSION_TIMEOUT],
+        shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,207 @@
+"""The rows for HTTP, access, logs and the program itself."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from schemas.faultpoints import FAULT_POINTS
+from sluice.settings.kinds import (
+    HEADER_SECRET,
+    HOST as HOST_KIND,
+    NETWORKS,
+    PATH,
+    PORT as PORT_KIND,
+    PRESENCE,
+    LogFormat,
+    LogLevel,
+    checked,
+    choice,
+    duration,
+    integer,
+    optional,
+    size,
+)
+from sluice.settings.setting import Group, Setting
+
+
+def _fault_point(text: str) -> None:
+    name, colon, count = text.partition(":")
+    if name not in FAULT_POINTS:
+        raise ValueError("unknown fault point")
+    if colon and not (count.isdigit() and int(count) > 0):
+        raise ValueError("after the colon stands how often it is passed, from 1")
+
+
+def _supervisor(text: str) -> None:
+    pid, _, descriptor = text.partition(":")
+    int(pid), int(descriptor)
+
+
+HOST = Setting(
+    name="HOST",
+    kind=HOST_KIND,
+    default="127.0.0.1",
+    summary="Address on which the gateway listens; the container image sets `0.0.0.0`.",
+)
+PORT = Setting(
+    name="PORT", kind=PORT_KIND, default=8080, summary="Port on which the gateway listens."
+)
+MASTER_KEY = Setting[str | None](
+    name="GOMODEL_MASTER_KEY",
+    kind=optional(HEADER_SECRET),
+    default=None,
+    secret=True,
+    summary="The key that every client must send, as `Authorization: Bearer` or `x-api-key`.",
+    unset="the gateway is open to everybody who reaches it",
+)
+TRUSTED_PROXIES = Setting[tuple[str, ...]](
+    name="TRUSTED_PROXIES",
+    kind=NETWORKS,
+    default=(),
+    summary="Networks of reverse proxies whose `X-Forwarded-For` names the client.",
+    unset="the peer's address is the client's",
+)
+BODY_SIZE_LIMIT = Setting(
+    name="BODY_SIZE_LIMIT",
+    kind=size(1 << 10, 15 << 20),
+    default=10 << 20,
+    summary="Largest request body; a larger one is answered by 413.",
+)
+BODY_TIMEOUT = Setting(
+    name="INGRESS_BODY_TIMEOUT",
+    kind=duration(0.1, 3600),
+    default=30.0,
+    summary="A request's body must have arrived by then, however slowly it trickles.",
+)
+PUBLISH_TIMEOUT = Setting(
+    name="INGRESS_PUBLISH_TIMEOUT",
+    kind=duration(0.1, 60),
+    default=1.8,
+    summary="Without Kafka's acknowledgement by then, a request is refused with 503.",
+)
+MAX_IN_FLIGHT = Setting(
+    name="INGRESS_MAX_IN_FLIGHT",
+    kind=integer(1, 1_000_000),
+    default=4096,
+    summary="Requests that one ingress has in flight at most; more are answered by 503.",
+)
+MAX_IN_FLIGHT_BYTES = Setting(
+    name="INGRESS_MAX_IN_FLIGHT_BYTES",
+    kind=size(1 << 20, 64 << 30),
+    default=256 << 20,
+    summary="Bytes of the bodies of requests in flight that one ingress holds at most.",
+)
+REPLY_BUFFER = Setting(
+    name="INGRESS_REPLY_BUFFER",
+    kind=size(64 << 10, 1 << 30),
+    default=8 << 20,
+    summary="Bytes of an answer that wait for one slow reader before it is dropped.",
+)
+WRITE_TIMEOUT = Setting(
+    name="INGRESS_WRITE_TIMEOUT",
+    kind=duration(1, 3600),
+    default=30.0,
+    summary="A reader that takes nothing for so long is dropped.",
+)
+PING_INTERVAL = Setting(
+    name="INGRESS_PING_INTERVAL",
+    kind=duration(0.1, 3600),
+    default=15.0,
+    summary="Silence after which a stream gets an SSE comment, so that no proxy closes it.",
+)
+MAX_QUEUE_WAIT = Setting(
+    name="INGRESS_MAX_QUEUE_WAIT",
+    kind=duration(1, 86_400),
+    default=60.0,
+    summary="Expected wait for a worker above which requests are answered by 503.",
+)
+SLOT = Setting(
+    name="SLUICE_SLOT",
+    kind=integer(0, 4095),
+    default=0,
+    summary="This ingress process's partition of the reply topic; no two may share one.",
+)
+
+DATA_DIR = Setting(
+    name="SLUICE_DATA_DIR",
+    kind=PATH,
+    default="data",
+    summary="Folder of the embedded broker, the SQLite database and small state files.",
+)
+SHUTDOWN_TIMEOUT = Setting(
+    name="SHUTDOWN_TIMEOUT",
+    kind=duration(1, 3600),
+    default=30.0,
+    summary="How long a stop waits for running work; `serve` shares it out among its roles.",
+)
+SIM_PORT = Setting[int | None](
+    name="SLUICE_SIM_PORT",
+    kind=optional(PORT_KIND),
+    default=None,
+    summary="Port of the simulated provider.",
+    unset="a free one under `serve`, 8089 for `sluice sim`",
+)
+
+LOG_LEVEL = Setting[LogLevel](
+    name="LOG_LEVEL",
+    kind=choice(get_args(LogLevel), {"warning": "warn"}),
+    default="info",
+    summary="Least level that is logged.",
+)
+LOG_FORMAT = Setting[LogFormat](
+    name="LOG_FORMAT",
+    kind=choice(get_args(LogFormat), {"console": "text"}),
+    default="auto",
+    summary="Form of the log: `auto` is text on a terminal and JSON elsewhere.",
+)
+NO_COLOR = Setting(
+    name="NO_COLOR", kind=PRESENCE, default=False, summary="If present, logs have no colours."
+)
+FORCE_COLOR = Setting(
+    name="FORCE_COLOR",
+    kind=PRESENCE,
+    default=False,
+    summary="If present, text logs have colours even where no terminal is.",
+)
+METRICS_PORT = Setting[int | None](
+    name="METRICS_PORT",
+    kind=optional(PORT_KIND),
+    default=None,
+    summary="Port of `/metrics` of `sluice streams` and `sluice sinks`; under `serve` the streams "
+    "have this one and the sinks the next. The ingress has `/metrics` on its own port.",
+    unset="streams and sinks serve none",
+)
+METRICS_HOST = Setting(
+    name="METRICS_HOST",
+    kind=HOST_KIND,
+    default="127.0.0.1",
+    summary="Address on which `METRICS_PORT` listens.",
+)
+
+FAULT_POINT = Setting[str | None](
+    name="SLUICE_FAULT_POINT",
+    kind=optional(checked("name or name:n of " + ", ".join(FAULT_POINTS), _fault_point)),
+    default=None,
+    summary="For tests only: the process kills itself when it reaches this point (the n-th time).",
+)
+SUPERVISOR = Setting[str | None](
+    name="SLUICE_SUPERVISOR",
+    kind=optional(checked("pid:descriptor", _supervisor)),
+    default=None,
+    summary="Set by `sluice serve` for its children; not for use.",
+)
+
+HTTP_GROUP = Group(
+    "HTTP",
+    (
+        *(HOST, PORT, MASTER_KEY, TRUSTED_PROXIES, BODY_SIZE_LIMIT, BODY_TIMEOUT, PUBLISH_TIMEOUT),
+        *(MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_QUEUE_WAIT, REPLY_BUFFER, WRITE_TIMEOUT),
+        *(PING_INTERVAL, SLOT),
+    ),
+)
+PROGRAM_GROUP = Group("The program", (DATA_DIR, SHUTDOWN_TIMEOUT, SIM_PORT))
+LOG_GROUP = Group(
+    "Logs and metrics",
+    (LOG_LEVEL, LOG_FORMAT, NO_COLOR, FORCE_COLOR, METRICS_PORT, METRICS_HOST),
+)
+INTERNAL_GROUP = Group("Tests and internals", (FAULT_POINT, SUPERVISOR))

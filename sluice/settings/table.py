@@ -1,0 +1,22 @@
+"""The table of all settings, in the order in which they are documented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.settings import gateway, kafka, work
+from sluice.settings.setting import Group, Setting
+
+GROUPS: tuple[Group, ...] = (
+    gateway.HTTP_GROUP,
+    gateway.PROGRAM_GROUP,
+    kafka.KAFKA_GROUP,
+    kafka.TOPICS_GROUP,
+    kafka.BROKER_GROUP,
+    work.PROVIDERS_GROUP,
+    work.STREAMS_GROUP,
+    work.STORES_GROUP,
+    gateway.LOG_GROUP,
+    gateway.INTERNAL_GROUP,
+)
+SETTINGS: tuple[Setting[Any], ...] = tuple(row for group in GROUPS for row in group.settings)

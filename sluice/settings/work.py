@@ -1,0 +1,205 @@
+"""The rows for workers, provider calls and stores."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from sinks.config import StorageType
+from sluice.settings.kinds import (
+    BOOLEAN,
+    PATH,
+    TEXT,
+    choice,
+    duration,
+    integer,
+    optional,
+    size,
+    url,
+)
+from sluice.settings.setting import Group, Setting
+
+HTTP_TIMEOUT = Setting(
+    name="HTTP_TIMEOUT",
+    kind=duration(1, 86_400),
+    default=600.0,
+    summary="Time that a request may take in all; becomes its deadline.",
+)
+RESPONSE_HEADER_TIMEOUT = Setting(
+    name="HTTP_RESPONSE_HEADER_TIMEOUT",
+    kind=duration(0.1, 86_400),
+    default=600.0,
+    summary="Wait for a provider's response headers.",
+)
+CONNECT_TIMEOUT = Setting(
+    name="HTTP_CONNECT_TIMEOUT",
+    kind=duration(0.1, 600),
+    default=3.0,
+    summary="Wait for a connection to a provider.",
+)
+STREAM_IDLE_TIMEOUT = Setting(
+    name="STREAM_IDLE_TIMEOUT",
+    kind=duration(0.1, 86_400),
+    default=120.0,
+    summary="Silence inside a provider's answer after which it counts as broken off.",
+)
+MAX_RESPONSE = Setting(
+    name="HTTP_MAX_RESPONSE_SIZE",
+    kind=size(1 << 20, 1 << 30),
+    default=64 << 20,
+    summary="Largest answer that is taken from a provider.",
+)
+CACHE_REFRESH_INTERVAL = Setting(
+    name="CACHE_REFRESH_INTERVAL",
+    kind=duration(1, 30 * 86_400),
+    default=3600.0,
+    summary="Time between two readings of the providers' model lists.",
+)
+
+CONCURRENCY = Setting(
+    name="STREAMS_CONCURRENCY",
+    kind=integer(1, 100_000),
+    default=512,
+    summary="Requests that a worker runs at once.",
+)
+MAX_HELD = Setting(
+    name="STREAMS_MAX_HELD",
+    kind=integer(1, 100_000),
+    default=512,
+    summary="Requests that wait in a worker beside the running ones before it stops reading.",
+)
+MAX_HELD_BYTES = Setting(
+    name="STREAMS_MAX_HELD_BYTES",
+    kind=size(1 << 20, 64 << 30),
+    default=128 << 20,
+    summary="Bytes of the bodies of requests that a worker holds at most.",
+)
+STREAMS_SESSION_TIMEOUT = Setting(
+    name="STREAMS_SESSION_TIMEOUT",
+    kind=duration(6, 1800),
+    default=10.0,
+    summary="Silence after which Kafka gives a worker's partitions to others.",
+)
+HEARTBEAT_INTERVAL = Setting(
+    name="STREAMS_HEARTBEAT_INTERVAL",
+    kind=duration(0.1, 600),
+    default=2.0,
+    summary="Time between a worker's heartbeats to Kafka; at most a third of the session time-out.",
+)
+COMMIT_INTERVAL = Setting(
+    name="STREAMS_COMMIT_INTERVAL",
+    kind=duration(0.05, 60),
+    default=0.3,
+    summary="Time between a worker's offset commits.",
+)
+FETCH_MAX_WAIT = Setting(
+    name="STREAMS_FETCH_MAX_WAIT",
+    kind=duration(0.01, 5),
+    default=0.25,
+    summary="How long Kafka holds a worker's fetch when there is nothing to read.",
+)
+PIN_LIMIT = Setting(
+    name="STREAMS_PIN_LIMIT",
+    kind=integer(100, 20_000),
+    default=5_000,
+    summary="Finished requests above a running one before that one is moved forward in the log.",
+)
+STALL_TIMEOUT = Setting(
+    name="STREAMS_STALL_TIMEOUT",
+    kind=duration(5, 86_400),
+    default=60.0,
+    summary="A worker that is behind and gets nothing for so long ends itself to be restarted.",
+)
+
+STORAGE_TYPE = Setting[StorageType | None](
+    name="STORAGE_TYPE",
+    kind=optional(choice(get_args(StorageType))),
+    default=None,
+    summary="Store of the exchanges.",
+    unset="mongodb if `MONGODB_URL` is set, else sqlite",
+)
+SQLITE_PATH = Setting[str | None](
+    name="SQLITE_PATH",
+    kind=optional(PATH),
+    default=None,
+    summary="The SQLite database.",
+    unset="`sluice.db` in `SLUICE_DATA_DIR`",
+)
+MONGODB_URL = Setting[str | None](
+    name="MONGODB_URL",
+    kind=optional(url("mongodb", "mongodb+srv")),
+    default=None,
+    secret=True,
+    summary="The MongoDB server, with user and password if it asks for them.",
+)
+MONGODB_DATABASE = Setting(
+    name="MONGODB_DATABASE",
+    kind=TEXT,
+    default="sluice",
+    summary="The database whose collection `exchanges` receives the exchanges.",
+)
+LOGGING_ENABLED = Setting(
+    name="LOGGING_ENABLED",
+    kind=BOOLEAN,
+    default=True,
+    summary="Whether stored exchanges have bodies and headers.",
+)
+LOGGING_BODY_LIMIT = Setting(
+    name="LOGGING_BODY_LIMIT",
+    kind=size(0, 15 << 20),
+    default=1 << 20,
+    summary="A stored body that is longer is cut and marked.",
+)
+RETENTION_DAYS = Setting(
+    name="LOGGING_RETENTION_DAYS",
+    kind=integer(0, 36_500),
+    default=30,
+    summary="Days that stored exchanges are kept; 0 is for ever.",
+)
+BATCH_SIZE = Setting(
+    name="SINKS_BATCH_SIZE",
+    kind=integer(1, 10_000),
+    default=500,
+    summary="Exchanges written at once at most.",
+)
+BATCH_WAIT = Setting(
+    name="SINKS_BATCH_WAIT",
+    kind=duration(0, 60),
+    default=0.2,
+    summary="How long a sink waits for a batch to fill.",
+)
+SINKS_SESSION_TIMEOUT = Setting(
+    name="SINKS_SESSION_TIMEOUT",
+    kind=duration(6, 1800),
+    default=10.0,
+    summary="Silence after which Kafka gives a sink's partitions to others.",
+)
+REDIS_URL = Setting[str | None](
+    name="REDIS_URL",
+    kind=optional(url("redis", "rediss", "unix")),
+    default=None,
+    secret=True,
+    summary="The Redis server; nothing needs it yet, `sluice doctor` checks it.",
+)
+
+PROVIDERS_GROUP = Group(
+    "Provider calls",
+    (
+        *(HTTP_TIMEOUT, RESPONSE_HEADER_TIMEOUT, CONNECT_TIMEOUT, STREAM_IDLE_TIMEOUT),
+        *(MAX_RESPONSE, CACHE_REFRESH_INTERVAL),
+    ),
+)
+STREAMS_GROUP = Group(
+    "Workers",
+    (
+        *(CONCURRENCY, MAX_HELD, MAX_HELD_BYTES, STREAMS_SESSION_TIMEOUT, HEARTBEAT_INTERVAL),
+        *(COMMIT_INTERVAL, FETCH_MAX_WAIT, PIN_LIMIT, STALL_TIMEOUT),
+    ),
+)
+STORES_GROUP = Group(
+    "Stores",
+    (
+        *(STORAGE_TYPE, SQLITE_PATH, MONGODB_URL, MONGODB_DATABASE, LOGGING_ENABLED),
+        *(LOGGING_BODY_LIMIT, RETENTION_DAYS, BATCH_SIZE, BATCH_WAIT, SINKS_SESSION_TIMEOUT),
+        REDIS_URL,
+    ),
+)

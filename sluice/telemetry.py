@@ -1,0 +1,134 @@
+"""Logs of a process: structlog events, one line each, with the library loggers routed through."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal
+
+import structlog
+from typing_extensions import override
+
+from schemas.clock import Clock, SystemClock
+from sluice.settings import Settings, gateway
+from sluice.settings.kinds import LogLevel
+
+Event = MutableMapping[str, Any]
+LEVELS: dict[LogLevel, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+REDACTED = "[redacted]"
+SECRET_WORDS = ("authorization", "api_key", "api-key", "apikey", "password", "secret", "master_key")
+SECRET_NAMES = frozenset({"key", "token", "access_token", "cookie", "set-cookie"})
+# What the libraries say below this level is about themselves.
+LIBRARY_LEVEL = logging.WARNING
+REPEAT_SECONDS = 30.0
+MAX_REPEATED_LINES = 500
+
+
+def log_format(settings: Settings) -> Literal["json", "text"]:
+    """`auto` resolved."""
+    chosen = settings[gateway.LOG_FORMAT]
+    if chosen == "auto":
+        return "text" if sys.stderr.isatty() else "json"
+    return chosen
+
+
+def colours(settings: Settings) -> bool:
+    """Whether text logs have colours: https://no-color.org and https://force-color.org."""
+    if settings[gateway.NO_COLOR]:
+        return False
+    return settings[gateway.FORCE_COLOR] or sys.stderr.isatty()
+
+
+def configure(settings: Settings, role: str) -> None:
+    """Set up structlog and the standard loggers of this process; every event says its role."""
+    level = LEVELS[settings[gateway.LOG_LEVEL]]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        redact,
+        structlog.processors.UnicodeDecoder(),
+    ]
+    renderer: list[structlog.typing.Processor]
+    if log_format(settings) == "json":
+        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        renderer = [structlog.dev.ConsoleRenderer(colors=colours(settings))]
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(role=role)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, _role(role)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    handler.addFilter(RepeatFilter(SystemClock()))
+    root = logging.getLogger()
+    for old in tuple(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(max(level, LIBRARY_LEVEL) if level > logging.DEBUG else logging.INFO)
+    logging.captureWarnings(True)
+
+
+def _role(role: str) -> structlog.typing.Processor:
+    """Library records come from threads that have no context of ours."""
+
+    def add(_logger: Any, _method: str, event: Event) -> Event:
+        event.setdefault("role", role)
+        return event
+
+    return add
+
+
+def redact(_logger: Any, _method: str, event: Event) -> Event:
+    """Replace values whose name says that they are secret."""
+    for name, value in event.items():
+        lowered = name.lower()
+        if lowered in SECRET_NAMES or any(word in lowered for word in SECRET_WORDS):
+            event[name] = REDACTED
+        elif isinstance(value, dict):
+            event[name] = redact(_logger, _method, dict(value))
+    return event
+
+
+class RepeatFilter(logging.Filter):
+    """Lets the same line of a library through once in a while, with the number that was kept back.
+
+    aiokafka repeats an error every 100 ms for as long as a broker is down.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # last let through, kept back
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        # By the unformatted text: the formatted one differs by node ids, counters, addresses.
+        key = (record.name, str(record.msg))
+        now = self._clock.monotonic()
+        last, kept = self._seen.get(key, (float("-inf"), 0))
+        if now - last < REPEAT_SECONDS:
+            self._seen[key] = (last, kept + 1)
+            return False
+        if len(self._seen) >= MAX_REPEATED_LINES:
+            self._seen.clear()
+        self._seen[key] = (now, 0)
+        if kept:
+            record.msg = f"{record.getMessage()} ({kept} more like it kept back)"
+            record.args = ()
+        return True
