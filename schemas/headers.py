@@ -37,6 +37,7 @@ REQUEST_ID = "sluice-request-id"  # only on records that a worker moved forward
 ATTEMPT = "sluice-attempt"
 SEQ = "sluice-seq"
 COUNT = "sluice-count"
+REPLAY = "sluice-replay"  # this attempt's bytes begin with those of every earlier one
 STATUS = "sluice-status"
 PROVIDER = "sluice-provider"
 MODEL = "sluice-model"

@@ -93,6 +93,9 @@ class ReplyRecord(Struct, frozen=True):
     value: bytes
     head: Head | None = None  # on seq 0
     count: int | None = None
+    # An outcome that is told again: its bytes are those of the earlier attempt, from the first on.
+    # A reader that has passed on n bytes of it goes on after the n-th.
+    replay: bool = False
 
     @property
     def last(self) -> bool:
@@ -108,6 +111,8 @@ def to_headers(record: ReplyRecord, correlation_id: bytes | None) -> Headers:
     ]
     if record.count is not None:
         found.append((h.COUNT, b"%d" % record.count))
+    if record.replay:
+        found.append((h.REPLAY, b"1"))
     if correlation_id is not None:
         found.append((h.CORRELATION_ID, correlation_id))
     if (head := record.head) is not None:
@@ -141,4 +146,5 @@ def from_record(headers: tuple[tuple[str, bytes], ...], value: bytes | None) -> 
         value or b"",
         head,
         None if count is None else int(count),
+        h.REPLAY in found,
     )

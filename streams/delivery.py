@@ -1,0 +1,87 @@
+"""A record of `llm.requests` in this worker's hands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+from schemas import headers as h, requests
+from schemas.errors import InvalidRequest
+from schemas.requests import ChatBody, Malformed, Position, Request
+
+StopReason = Literal["cancelled", "expired", "shutdown"]
+
+
+class Message(Protocol):
+    """What we use of a Faust message."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: float
+    headers: Sequence[tuple[str, bytes]]
+    key: bytes | None
+    value: bytes | None
+
+
+class Delivery:
+    """One request from its delivery to its last effect. Also what the ledger asks of it."""
+
+    __slots__ = (
+        "attempt",
+        "begun",
+        "chat",
+        "decided",
+        "floor",
+        "message",
+        "moved",
+        "moving",
+        "offsets",
+        "request",
+        "started",
+        "stop_reason",
+        "task",
+    )
+
+    def __init__(self, message: Message, request: Request, chat: ChatBody) -> None:
+        self.message = message
+        self.request = request
+        self.chat = chat
+        self.attempt = 1  # of the delivery; more after crashes
+        self.started = False
+        self.begun = False  # bytes of the answer may have reached the client
+        self.decided = False  # the outcome is fixed, nothing stops it any more
+        self.floor: int | None = None
+        self.offsets: set[tuple[int, int]] = {(message.partition, message.offset)}
+        self.moving = False
+        self.moved = h.REQUEST_ID in dict(message.headers)
+        self.stop_reason: StopReason | None = None
+        self.task: asyncio.Task[Any] | None = None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.message.topic, self.message.partition, self.message.offset)
+
+    @property
+    def size(self) -> int:
+        return len(self.request.body)
+
+    def stop(self, reason: StopReason) -> None:
+        """End the call early; the first reason counts, and none after the answer is whole."""
+        if self.decided or self.stop_reason is not None or self.task is None:
+            return
+        self.stop_reason = reason
+        self.task.cancel()
+
+
+def parse(message: Message) -> Delivery:
+    """The request in a record; Malformed if it is none."""
+    position = Position(message.topic, message.partition, message.offset)
+    headers = h.first(message.headers)
+    request = requests.from_record(headers, message.value, position, message.timestamp)
+    try:
+        chat = requests.parse_chat(request.body)
+    except InvalidRequest as error:
+        raise Malformed(error.message, request.reply_to) from error
+    return Delivery(message, request, chat)

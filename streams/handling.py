@@ -1,0 +1,225 @@
+"""One request's life in a worker, step by step. Between any two effects lies a fault point.
+
+exchange acknowledged → last reply acknowledged → offset finished: a crash between any two repeats
+work and loses none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import assert_never
+
+import structlog
+
+from schemas import headers as h
+from schemas.clock import Clock
+from schemas.envelopes import JSON, openai_error
+from schemas.errors import GatewayError, InternalError, InvalidRequest
+from schemas.exchange import Exchange
+from schemas.faultpoints import reach
+from schemas.headers import Headers
+from schemas.metrics import Metrics
+from schemas.replies import Address, Chunk, Completed, Failed, Started
+from schemas.topics import Topics
+from streams.answers import Answer, Sender
+from streams.delivery import Delivery, Message
+from streams.outcomes import Outcomes
+from streams.settlement import Result, Times, settle
+from streams.stages import Call, Handler
+
+log = structlog.get_logger()
+
+MAX_REDELIVERIES = 2  # counted twice, the second time it ran alone: it is the request that kills
+
+
+class Handling:
+    """Runs requests to their outcome. Everything that it needs is handed in."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        outcomes: Outcomes,
+        sender: Sender,
+        topics: Topics,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._handler = handler
+        self._outcomes = outcomes
+        self._sender = sender
+        self._topics = topics
+        self._clock = clock
+        self._metrics = metrics
+        self.may_reply_to: Callable[[str], bool] = lambda topic: True
+
+    async def run(self, delivery: Delivery, *, redelivered: bool) -> None:
+        """Bring a request to its outcome; returns when its offsets may be finished."""
+        partition, request_id = delivery.message.partition, delivery.request.request_id
+        if (offset := self._outcomes.find(partition, request_id)) is not None:
+            if not delivery.moved or redelivered:
+                await self.repeat(delivery, offset)
+            return
+        call = Call(delivery.request, delivery.chat)
+        times = Times(self._clock)
+        if redelivered and not await self._count(delivery):
+            error = InternalError("The request was given up: a worker died of it three times.")
+            await self.bury(delivery.message, error.message)
+            result = Result().failed(Failed(error, error.status), "failed", begun=False)
+            answer = self._answer_of(delivery)
+        else:
+            reach("streams.started")
+            answer = self._answer_of(delivery)
+            result = await self._answered(delivery, call, answer)
+        times.ended()
+        reach("streams.answered")
+        if delivery.floor is None:
+            delivery.floor = self._outcomes.end(partition)
+        await self._outcomes.record(partition, settle(delivery, call, result, times))
+        self._metrics.counter("sluice_outcomes", result.outcome).inc()
+        reach("streams.recorded")
+        if not answer.begun:
+            answer.start(result.head)
+        await answer.finish(result.take() + result.final, failed=result.error is not None)
+        reach("streams.replied")
+
+    def _answer_of(self, delivery: Delivery) -> Answer:
+        to = self._allowed(delivery.request.reply_to)
+        return Answer(self._sender, delivery.request.request_id, to, delivery.attempt)
+
+    def _allowed(self, to: Address | None) -> Address | None:
+        if to is None or self.may_reply_to(to.topic):
+            return to
+        log.warning("reply_topic_refused", topic=to.topic)
+        return None
+
+    async def _count(self, delivery: Delivery) -> bool:
+        """Count a redelivery before it runs; False if it has had all its chances."""
+        partition, request_id = delivery.message.partition, delivery.request.request_id
+        counted = self._outcomes.redeliveries(partition, request_id)
+        delivery.attempt = counted + 2
+        if counted >= MAX_REDELIVERIES:
+            return False
+        self._metrics.counter("sluice_redeliveries").inc()
+        delivery.floor = self._outcomes.end(partition)
+        await self._outcomes.count(partition, request_id)
+        reach("streams.counted")
+        return True
+
+    async def _answered(self, delivery: Delivery, call: Call, answer: Answer) -> Result:
+        """Call the provider; the first of {its end, a cancellation, the deadline} decides."""
+        result = Result()
+        try:
+            if delivery.stop_reason is None:
+                return await self._pumped(delivery, call, answer, result)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if delivery.stop_reason is None or task is None:
+                raise  # the process ends: the request is redelivered
+            task.uncancel()
+        except Exception as error:
+            log.exception("request_crashed", request_id=call.request.request_id)
+            await self.bury(delivery.message, "".join(traceback.format_exception(error)))
+            failure = InternalError()
+            return result.failed(Failed(failure, failure.status), "failed", begun=answer.begun)
+        finally:
+            delivery.decided = True
+            answer.close_stream()
+        assert delivery.stop_reason is not None
+        return result.stopped(delivery.stop_reason, begun=answer.begun)
+
+    async def _pumped(
+        self, delivery: Delivery, call: Call, answer: Answer, result: Result
+    ) -> Result:
+        async with aclosing(self._handler(call)) as replies:
+            async for reply in replies:
+                match reply:
+                    case Started():
+                        result.begun(reply)
+                        answer.start(reply)
+                        if call.streamed:
+                            answer.open_stream()
+                        reach("streams.called")
+                    case Chunk():
+                        result.piece(reply.data)
+                        # What has no content waits for the first that has.
+                        if call.streamed and reply.content:
+                            delivery.begun = True
+                            await answer.chunk(result.take())
+                    case Completed():
+                        delivery.decided = True
+                        return result.completed(reply)
+                    case Failed():
+                        delivery.decided = True
+                        return result.failed(reply, "failed", begun=answer.begun)
+                    case _:
+                        assert_never(reply)
+        raise RuntimeError("the handler ended without a terminal reply")
+
+    async def repeat(self, delivery: Delivery, offset: int) -> None:
+        """Answer from the recorded outcome: no provider is called."""
+        to = self._allowed(delivery.request.reply_to)
+        if to is None:
+            return
+        try:
+            exchange = await self._outcomes.read(delivery.message.partition, offset)
+        except LookupError:
+            log.warning("outcome_gone", request_id=delivery.request.request_id)
+            return
+        attempt = exchange.delivery_attempt + 1
+        answer = Answer(self._sender, delivery.request.request_id, to, attempt, replay=True)
+        answer.start(_head_of(exchange))
+        body = exchange.response.content() if exchange.response else b""
+        await answer.finish(body, failed=exchange.error is not None)
+
+    async def refuse(self, message: Message, reason: str, to: Address | None) -> None:
+        """A record that is no request: kept with the reason, and told to whoever asked for a reply."""
+        await self.bury(message, reason)
+        if (to := self._allowed(to)) is None:
+            return
+        error: GatewayError = InvalidRequest(reason)
+        name = f"{message.topic}-{message.partition}-{message.offset}"
+        request_id = (h.first(message.headers).get(h.CE_ID) or name.encode()).decode(
+            errors="replace"
+        )
+        answer = Answer(self._sender, request_id, to, 1)
+        answer.start(Started(error.status, JSON, "", ""))
+        await answer.finish(openai_error(error), failed=True)
+
+    async def bury(self, message: Message, reason: str) -> None:
+        """Write the original bytes to the dead letters, with Spring's headers."""
+        self._metrics.counter("sluice_dead_letters", "streams").inc()
+        log.error(
+            "dead_letter",
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            reason=reason[-300:],
+        )
+        headers: Headers = [
+            *((name, value) for name, value in message.headers if value is not None),
+            (h.DLT_EXCEPTION_FQCN, b"schemas.requests.Malformed"),
+            (h.DLT_EXCEPTION_MESSAGE, reason[-4000:].encode(errors="replace")),
+            (h.DLT_ORIGINAL_TOPIC, message.topic.encode()),
+            (h.DLT_ORIGINAL_PARTITION, message.partition.to_bytes(4, "big")),
+            (h.DLT_ORIGINAL_OFFSET, message.offset.to_bytes(8, "big")),
+            (h.DLT_ORIGINAL_TIMESTAMP, int(message.timestamp * 1000).to_bytes(8, "big")),
+        ]
+        key = message.key if message.key is not None or message.value is not None else b""
+        await self._sender.log.write(
+            self._topics.dead_letters, message.value, key=key, headers=headers
+        )
+
+
+def _head_of(exchange: Exchange) -> Started:
+    headers = exchange.http_headers if isinstance(exchange.http_headers, dict) else {}
+    content_type = exchange.response.content_type if exchange.response else JSON
+    return Started(
+        exchange.status,
+        content_type,
+        exchange.provider or "",
+        exchange.response_model or "",
+        headers,
+    )

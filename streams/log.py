@@ -1,0 +1,90 @@
+"""Everything a worker writes to Kafka: two producers, and what to do when the log is away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+from aiokafka.structs import RecordMetadata
+
+from schemas.headers import Headers
+from schemas.kafka import KafkaConfig
+
+log = structlog.get_logger()
+
+RETRY_FIRST = 0.05  # seconds
+RETRY_MOST = 2.0
+CHUNK_LINGER_MS = 4
+
+
+class Undeliverable(Exception):
+    """The broker will never take this record: unknown topic or partition, too large, not allowed."""
+
+
+class Log:
+    """The prompt producer (linger 0, acks=all) and the chunk producer (linger 4 ms, acks=1).
+
+    `write` promises: it returns when the record is acknowledged, however long the broker is away.
+    """
+
+    def __init__(self, kafka: KafkaConfig) -> None:
+        self._kafka = kafka
+        self.prompt: AIOKafkaProducer
+        self.chunks: AIOKafkaProducer
+
+    async def open(self) -> None:
+        options = self._kafka.producer_options("sluice-streams")
+        self.prompt = AIOKafkaProducer(**options)
+        self.chunks = AIOKafkaProducer(**options | {"acks": 1, "linger_ms": CHUNK_LINGER_MS})
+        await self.prompt.start()
+        await self.chunks.start()
+
+    async def close(self) -> None:
+        await self.chunks.stop()
+        await self.prompt.stop()
+
+    async def write(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None,
+        headers: Headers,
+        partition: int | None = None,
+    ) -> RecordMetadata:
+        """Produce one record and wait until it is acknowledged; Undeliverable if it never can be."""
+        wait = RETRY_FIRST
+        while True:
+            try:
+                return await self._once(topic, value, key, headers, partition)
+            except KafkaError as error:
+                if not _passing(error):
+                    raise Undeliverable(repr(error)) from error
+                log.warning("produce_failed", topic=topic, error=repr(error), retry_in=wait)
+            except AssertionError as error:  # aiokafka's answer to a partition that does not exist
+                raise Undeliverable(str(error)) from error
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, RETRY_MOST)
+
+    async def _once(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers,
+        partition: int | None,
+    ) -> RecordMetadata:
+        sent: Any = await self.prompt.send(
+            topic, value, key=key, partition=partition, headers=headers
+        )
+        return await sent
+
+
+def _passing(error: KafkaError) -> bool:
+    """Whether waiting can help: not with a topic that a reachable broker does not know."""
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return False
+    return bool(error.retriable) or isinstance(error, KafkaTimeoutError)

@@ -1,0 +1,159 @@
+"""From an answer, or the lack of one, to the exchange that records it."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from schemas import envelopes, exchange as exchanges
+from schemas.clock import Clock, rfc3339
+from schemas.errors import Cancelled, Expired, GatewayError, Interrupted
+from schemas.exchange import ErrorInfo, Exchange, Outcome, Timings
+from schemas.replies import Completed, Failed, Started
+from streams.delivery import Delivery, StopReason
+from streams.stages import Call
+
+STOPPED: dict[StopReason, tuple[Outcome, type[GatewayError]]] = {
+    "cancelled": ("cancelled", Cancelled),
+    "expired": ("expired", Expired),
+    "shutdown": ("failed", Interrupted),
+}
+
+
+class Result:
+    """How a request ended: what the client is told last, and what is recorded."""
+
+    __slots__ = (
+        "body",
+        "content_type",
+        "error",
+        "final",
+        "outcome",
+        "started",
+        "status",
+        "terminal",
+        "unsent",
+    )
+
+    def __init__(self) -> None:
+        self.started: Started | None = None
+        self.status = 200
+        self.content_type = envelopes.JSON
+        self.body: list[bytes] = []  # all that the provider answered, in pieces
+        self.unsent: list[bytes] = []  # its last pieces, not yet sent
+        self.final = b""  # the end, sent when the outcome is recorded
+        self.outcome: Outcome = "completed"
+        self.error: GatewayError | None = None
+        self.terminal: Completed | Failed = Completed()
+
+    def begun(self, started: Started) -> None:
+        self.started = started
+        self.status, self.content_type = started.status, started.content_type
+
+    def piece(self, data: bytes) -> None:
+        self.body.append(data)
+        self.unsent.append(data)
+
+    def take(self) -> bytes:
+        """All that was not sent yet."""
+        unsent, self.unsent = self.unsent, []
+        return unsent[0] if len(unsent) == 1 else b"".join(unsent)
+
+    def completed(self, terminal: Completed) -> Result:
+        self.terminal = terminal
+        self.final = terminal.data
+        return self
+
+    def failed(self, terminal: Failed, outcome: Outcome, *, begun: bool) -> Result:
+        """`begun`: the client has seen a part, so that the error must come in-band."""
+        self.terminal, self.outcome, self.error = terminal, outcome, terminal.error
+        if begun:
+            self.final = envelopes.openai_event(terminal.error)
+            return self
+        self.status = terminal.status
+        self.content_type = terminal.content_type
+        self.final = terminal.body or envelopes.openai_error(terminal.error)
+        self.body, self.unsent = [], []
+        return self
+
+    def stopped(self, reason: StopReason, *, begun: bool) -> Result:
+        outcome, error = STOPPED[reason]
+        return self.failed(Failed(error(), error.status), outcome, begun=begun)
+
+    @property
+    def head(self) -> Started:
+        """What stands on the first reply record."""
+        started = self.started
+        headers = started.http_headers if started else {}
+        if isinstance(self.terminal, Failed) and self.terminal.http_headers:
+            headers = self.terminal.http_headers
+        provider, model = (started.provider, started.model) if started else ("", "")
+        return Started(self.status, self.content_type, provider, model, headers)
+
+
+def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exchange:
+    """The exchange of a finished request."""
+    request, head = delivery.request, result.head
+    last = call.attempts[-1] if call.attempts else None
+    error = result.error
+    return Exchange(
+        request_id=request.request_id,
+        outcome=result.outcome,
+        created_at=rfc3339(request.created),
+        finished_at=rfc3339(times.finished),
+        operation=request.operation,
+        dialect=request.dialect,
+        stream=call.streamed,
+        source=request.source,
+        user_path=request.user_path,
+        request_model=call.chat.model,
+        status=result.status,
+        delivery_attempt=delivery.attempt,
+        kafka=delivery.position,
+        timings=times.timings(request.created, call),
+        request=exchanges.json_body(request.body),
+        response=exchanges.any_body(b"".join([*result.body, result.final]), result.content_type),
+        client=request.client,
+        client_ip=request.client_ip,
+        client_request_id=request.client_request_id,
+        traceparent=request.traceparent,
+        provider=head.provider or (last.provider if last else None),
+        response_model=result.terminal.response_model,
+        finish_reason=(
+            result.terminal.finish_reason if isinstance(result.terminal, Completed) else None
+        ),
+        usage=result.terminal.usage,
+        error=ErrorInfo(error.code, error.type, error.message) if error else None,
+        attempts=tuple(call.attempts),
+        http_headers=head.http_headers or UNSET,
+    )
+
+
+class Times:
+    """When things happened: wall clock for the record, monotonic for durations."""
+
+    __slots__ = ("_clock", "_taken_up", "_upstream_ended", "finished")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._taken_up = clock.time()
+        self._upstream_ended: float | None = None
+        self.finished = self._taken_up
+
+    def ended(self) -> None:
+        """The upstream's answer is whole, or will never be."""
+        self._upstream_ended = self._clock.monotonic()
+        self.finished = self._clock.time()
+
+    def timings(self, created: float, call: Call) -> Timings:
+        begun, ended, first = call.upstream_started, self._upstream_ended, call.first_content
+        return Timings(
+            total=_since(created, self.finished),
+            queued=_since(created, self._taken_up),
+            upstream=None if begun is None or ended is None else round(ended - begun, 6),
+            first_token=None if begun is None or first is None else round(first - begun, 6),
+        )
+
+
+def _since(start: float, end: float) -> float:
+    """Never negative: clocks of two machines differ."""
+    return round(max(0.0, end - start), 6)

@@ -1,0 +1,274 @@
+"""The Faust transport that never commits past unfinished work (docs/adr/0003).
+
+Stock Faust commits past requests that are still running, so that a crash loses them. Here a `Ledger`
+per partition says what may be committed; Faust's own acknowledgement book-keeping is not used.
+
+Private names of the pinned versions that are used: Faust's Consumer._read_offset, _method_queue,
+_thread, _getmany, _active_partitions; aiokafka's _fetch_max_wait_ms and
+_coordinator.fetch_committed_offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode import ServiceT
+from typing_extensions import override
+
+from schemas.faultpoints import reach
+from streams.ledger import Commit, Ledger, pack, unpack
+
+log = structlog.get_logger()
+
+Load = Callable[[int, int], Awaitable[None]]  # partition, floor of its exchanges
+RETRY = 0.2  # seconds
+
+
+class Thread(driver.AIOKafkaConsumerThread):
+    """Commits with metadata, and reads all committed offsets in one request."""
+
+    fetch_max_wait_ms = 250  # Faust hard-codes 1500
+
+    @override
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = self.fetch_max_wait_ms
+        return consumer
+
+    async def commit_with_metadata(self, commits: Mapping[TP, Commit]) -> bool:
+        """False if it did not reach the broker; a later commit repeats it."""
+        return bool(await self.call_thread(self._commit_with_metadata, commits))
+
+    async def _commit_with_metadata(self, commits: Mapping[TP, Commit]) -> bool:
+        assigned = self.assignment()
+        offsets = {
+            driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(commit.offset, pack(commit))
+            for tp, commit in commits.items()
+            if tp in assigned
+        }
+        if not offsets:
+            return False
+        try:
+            await self._ensure_consumer().commit(offsets)
+        except KafkaError as error:
+            log.warning("commit_failed", error=repr(error))
+            return False
+        return True
+
+    async def fetch_committed(self, tps: Iterable[TP]) -> dict[TP, Commit]:
+        """What stands at the broker; partitions without a commit are absent."""
+        found: dict[TP, Commit] = await self.call_thread(self._fetch_committed, tuple(tps))
+        return found
+
+    async def _fetch_committed(self, tps: Iterable[TP]) -> dict[TP, Commit]:
+        coordinator = self._ensure_consumer()._coordinator
+        asked = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+        found = await coordinator.fetch_committed_offsets(asked)
+        return {
+            TP(tp.topic, tp.partition): unpack(stored.offset, stored.metadata)
+            for tp, stored in found.items()
+            if stored.offset >= 0
+        }
+
+
+class Consumer(driver.Consumer):
+    """Delivers each record once a generation, and commits what the ledgers allow."""
+
+    _thread: Thread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledgers: dict[TP, Ledger] = {}
+        self.load: Load = _nothing
+        self.end: Callable[[int], int] = lambda partition: 0
+        self.on_pinned: Callable[[TP, int], None] = lambda tp, offset: None
+        self.on_revoked: Callable[[frozenset[int]], None] = lambda partitions: None
+        self.pin_limit = 5_000
+        self.deliveries = 0  # since the start
+        self._ready: set[TP] = set()
+        self._committed: dict[TP, Commit] = {}
+        self._room = asyncio.Event()
+        self._generation = -1
+
+    @override
+    def _new_consumer_thread(self) -> Thread:
+        return Thread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- assignment
+
+    @override
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Commit a last time, then forget: what is redelivered to us attaches to its live task."""
+        self.stop_flow()
+        reach("streams.revoked")
+        await self.commit_now(final=True)
+        self._ready.clear()
+        self.on_revoked(frozenset(tp.partition for tp in revoked))
+        await super().on_partitions_revoked(revoked)
+
+    @override
+    async def perform_seek(self) -> None:
+        """Start each partition where its commit says, once the outcomes behind it are known."""
+        while not self.should_stop:
+            generation = self.app.consumer_generation_id
+            tps = [TP(*tp) for tp in self.assignment()]
+            try:
+                return await self._adopt(tps, generation)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("assignment_failed", error=repr(error), retry_in=RETRY)
+                await asyncio.sleep(RETRY)
+            if generation != self.app.consumer_generation_id:
+                return None
+        return None
+
+    async def _adopt(self, tps: list[TP], generation: int) -> None:
+        if generation == self._generation and self._ready.issuperset(tps):
+            return  # the flow stood still without a rebalance: nothing was lost
+        commits = await self._thread.fetch_committed(tps)
+        if missing := [tp for tp in tps if tp not in commits]:
+            earliest = await self._thread.earliest_offsets(*missing)
+            commits |= {TP(*tp): Commit(offset) for tp, offset in earliest.items()}
+        ends = await self._thread.highwaters(*tps)
+        for tp in tps:
+            await self.load(tp.partition, commits[tp].floor)
+        if generation != self.app.consumer_generation_id:
+            return
+        previous, self.ledgers = self.ledgers, {}
+        for tp in tps:
+            late = previous[tp].finished if tp in previous else ()
+            self.ledgers[tp] = Ledger(commits[tp], ends[tp], late)
+            self._committed[tp] = commits[tp]
+            self._thread.seek(tp, commits[tp].offset)
+        self._ready = set(tps)
+        self._generation = generation
+        if any(commits[tp].clean for tp in tps):
+            # From here on requests start: a crash must not find the promise that none was.
+            await self.commit_now(final=False, force=True)
+        log.info("partitions_assigned", partitions=sorted(tp.partition for tp in tps))
+
+    # -- delivery
+
+    @override
+    def on_buffer_full(self, tp: TP) -> None:
+        """Faust's own back-pressure stands still for whole seconds; ours is in `inflight.py`."""
+
+    @override
+    def on_buffer_drop(self, tp: TP) -> None:
+        """See on_buffer_full."""
+
+    @override
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's detector takes long calls for a livelock; the watchdog in `app.py` does this."""
+
+    @override
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        super().resume_partitions(tps)
+        self._room.set()
+
+    @override
+    def pause_partitions(self, tps: Iterable[TP]) -> None:
+        super().pause_partitions(tps)
+        self._room.clear()
+
+    async def _records(self) -> AsyncIterator[tuple[TP, Any]]:
+        """The next records; none while everything is paused, and none of an older generation."""
+        if not self.flow_active:
+            await self.can_resume_flow.wait()
+        active = self._get_active_partitions()
+        if not active:  # Faust sleeps a second here; resume_partitions wakes us
+            async with asyncio.timeout(1.0):
+                await self._room.wait()
+            return
+        generation = self.app.consumer_generation_id
+        records = await self._getmany(active_partitions=set(active), timeout=1.0)
+        for tp, record in self.scheduler.iterate(records or {}):
+            # A record of a partition that was paused meanwhile is delivered all the same: the
+            # fetcher would not give it again.
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return
+            yield tp, record
+
+    @override
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        """A plain loop: Faust's takes four tasks a message."""
+        try:
+            while not (self._stopped.is_set() or fetcher.should_stop):
+                try:
+                    await self._drain_once()
+                except TimeoutError:
+                    continue
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+
+    async def _drain_once(self) -> None:
+        count = 0
+        async for tp, record in self._records():
+            ledger = self.ledgers.get(tp)
+            if ledger is None or not ledger.deliver(record.offset):
+                continue
+            self.deliveries += 1
+            await self.callback(self._to_message(tp, record))
+            count += 1
+            if count % 100 == 0:
+                await asyncio.sleep(0)
+
+    # -- commits
+
+    def finish(self, topic: str, partition: int, offset: int) -> None:
+        """The record at `offset` needs no more work, whoever delivered it."""
+        if (ledger := self.ledgers.get(TP(topic, partition))) is not None:
+            ledger.finish(offset)
+
+    @override
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Called by Faust on its timer."""
+        return await self.commit_now(final=False)
+
+    async def commit_now(self, *, final: bool, force: bool = False) -> bool:
+        """Commit what changed. `final`: no request starts afterwards in this generation."""
+        commits: dict[TP, Commit] = {}
+        for tp in self._ready:
+            ledger = self.ledgers[tp]
+            commit = ledger.commit(self.end(tp.partition), final=final)
+            if force or commit != self._committed.get(tp):
+                commits[tp] = commit
+            if (pinned := ledger.pinning(self.pin_limit)) is not None:
+                self.on_pinned(tp, pinned)
+        if not commits:
+            return False
+        reach("streams.finished")
+        done = await self._thread.commit_with_metadata(commits)
+        if done:
+            self._committed |= commits
+            reach("streams.committed")
+        return done
+
+    def lag(self) -> int:
+        """Records of the assigned partitions that were not delivered yet."""
+        behind = 0
+        for tp in self._ready:
+            high = self._thread.highwater(tp)
+            if high is not None:
+                behind += max(0, high - self.ledgers[tp].next_offset)
+        return behind
+
+
+async def _nothing(partition: int, floor: int) -> None:
+    return None
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka transport with our consumer."""
+
+    Consumer = Consumer
