@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 
@@ -12,3 +14,13 @@ class TransportConfig(Struct, frozen=True):
     response_header_timeout: float = 600.0  # until the response's headers
     stream_idle_timeout: float = 120.0  # silence inside a body
     max_response: int = 64 << 20
+
+
+class RegistryConfig(Struct, frozen=True):
+    """How the lists of models are kept."""
+
+    refresh_interval: float = 3600.0  # seconds
+    fetch_timeout: float = 60.0  # seconds for one instance's list
+    # `fallback`: what <VENDOR>_MODELS names is added to the fetched list and stands in for it;
+    # `allowlist`: it is the list, and nothing is fetched.
+    configured_models: Literal["fallback", "allowlist"] = "fallback"

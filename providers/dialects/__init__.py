@@ -1,0 +1,1 @@
+"""Wire formats of providers, one a module or package."""

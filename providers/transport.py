@@ -1,0 +1,230 @@
+"""The one place that talks to providers: sends an UpstreamRequest, gives back status, headers and bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp.http_exceptions import TransferEncodingError
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from providers.base import UpstreamRequest
+from providers.config import TransportConfig
+from schemas.errors import (
+    GatewayError,
+    StreamTruncated,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+
+_USER_AGENT = "sluice"
+_LARGE = (
+    1 << 20
+)  # aiohttp warns of larger bodies given as bytes; in pieces they let the loop breathe
+_GRACE = 0.25  # seconds for the last bytes of a body whose content is whole
+_url = lru_cache(1024)(lambda url: URL(url, encoded=True))
+
+
+class Transport:
+    """A pool of connections to all providers. `send` may be used between `open` and `close`.
+
+    A deadline over a whole call is the caller's business: cancelling closes the connection.
+    """
+
+    def __init__(self, config: TransportConfig) -> None:
+        self._config = config
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        connector = aiohttp.TCPConnector(
+            limit=0, limit_per_host=0, ttl_dns_cache=300, keepalive_timeout=60
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=self._config.connect_timeout, sock_read=None
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity", "User-Agent": _USER_AGENT},
+            auto_decompress=False,
+            raise_for_status=False,
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Closes every connection, idle or not."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def send(self, request: UpstreamRequest) -> Call:
+        """`async with transport.send(request) as response:`; entering it raises a GatewayError."""
+        if self._session is None:
+            raise RuntimeError("the transport is not open")
+        return Call(self._session, self._config, request)
+
+
+class Call:
+    """One request on its way; as a context manager it holds the connection."""
+
+    __slots__ = ("_config", "_request", "_response", "_session")
+
+    def __init__(
+        self, session: aiohttp.ClientSession, config: TransportConfig, request: UpstreamRequest
+    ) -> None:
+        self._session = session
+        self._config = config
+        self._request = request
+        self._response: UpstreamResponse | None = None
+
+    async def __aenter__(self) -> UpstreamResponse:
+        request = self._request
+        body = request.body
+        try:
+            async with asyncio.timeout(self._config.response_header_timeout):
+                response = await self._session.request(
+                    request.method,
+                    _url(request.url),
+                    data=io.BytesIO(body) if len(body) > _LARGE else body or None,
+                    headers=request.headers,
+                    allow_redirects=False,
+                )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _no_response(error, self._config) from error
+        self._response = UpstreamResponse(response, self._config)
+        return self._response
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._response is not None:
+            self._response.release()
+
+
+class UpstreamResponse:
+    """A response whose body is still on its way: `async for data in response`.
+
+    Iterating raises a GatewayError when the body is cut, is malformed or falls silent.
+    """
+
+    __slots__ = (
+        "_config",
+        "_last",
+        "_loop",
+        "_response",
+        "_silent",
+        "_size",
+        "_timer",
+        "content_type",
+        "headers",
+        "status",
+    )
+
+    def __init__(self, response: aiohttp.ClientResponse, config: TransportConfig) -> None:
+        self.status = response.status
+        self.headers: CIMultiDictProxy[str] = response.headers
+        self.content_type = self.headers.get("Content-Type", "application/octet-stream")
+        self._response = response
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._silent = False
+        self._size = 0
+        # One timer a body, which looks at the time of the last bytes: a timer a read would cost more
+        # than the read.
+        self._timer = self._loop.call_at(
+            self._last + config.stream_idle_timeout, self._check_silence
+        )
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            data = await self._response.content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._cut(error) from error
+        if not data:
+            raise StopAsyncIteration
+        self._last = self._loop.time()
+        self._size += len(data)
+        if self._size > self._config.max_response:
+            raise UpstreamError(
+                f"The provider's answer is larger than {self._config.max_response} bytes."
+            )
+        return data
+
+    async def read(self, limit: int) -> bytes:
+        """The body, at most `limit` bytes of it, and as much as came if it is cut."""
+        pieces, size = [], 0
+        try:
+            async for data in self:
+                pieces.append(data)
+                size += len(data)
+                if size >= limit:
+                    break
+        except GatewayError:  # what came of an error body still says what is wrong
+            pass
+        return b"".join(pieces)[:limit]
+
+    async def drain(self) -> None:
+        """Give the end of a body whose content is whole a moment to come, so that the connection lives."""
+        try:
+            async with asyncio.timeout(_GRACE):
+                async for _ in self:
+                    pass
+        except (GatewayError, TimeoutError):
+            return
+
+    def release(self) -> None:
+        """Back to the pool if the body was read to its end; else the connection is closed."""
+        self._timer.cancel()
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+    def _check_silence(self) -> None:
+        due = self._last + self._config.stream_idle_timeout
+        if self._loop.time() < due:
+            self._timer = self._loop.call_at(due, self._check_silence)
+        else:
+            self._silent = True
+            self._response.close()  # fails the read that waits
+
+    def _cut(self, error: Exception) -> GatewayError:
+        if self._silent:
+            return UpstreamTimeout(
+                f"The provider sent nothing for {self._config.stream_idle_timeout:g} seconds."
+            )
+        if isinstance(error.__cause__, TransferEncodingError):
+            return UpstreamError("The provider's answer is not valid HTTP.")
+        return StreamTruncated()
+
+
+def _no_response(error: Exception, config: TransportConfig) -> GatewayError:
+    """What it means that no response headers came."""
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return UpstreamTimeout(
+            f"No connection to the provider within {config.connect_timeout:g} seconds."
+        )
+    if isinstance(error, TimeoutError):
+        return UpstreamTimeout(
+            f"The provider did not begin to answer within {config.response_header_timeout:g} seconds."
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UpstreamUnreachable(f"The provider could not be reached: {error}.")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return UpstreamError("The provider's answer is not valid HTTP.")
+    if isinstance(error, aiohttp.ClientConnectionError | OSError):
+        return UpstreamError("The provider closed the connection before it answered.")
+    return UpstreamError(f"The provider cannot be called: {error}.")
