@@ -24,10 +24,8 @@ test: .venv/.dev ## lint, types, then every test against real services (ARGS="-k
 		$(BIN)/python -m pytest -m "not long" "$$@" && exit $$checked' pytest $(ARGS)
 
 check: .venv/.dev ## lint, formatting and types only
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/mypy -p deploy.services
+	@failed=0; for tool in "ruff check" "ruff format --check" mypy "mypy -p deploy.services"; do \
+		$(BIN)/$$tool || failed=1; done; exit $$failed
 
 test-long: .venv/.dev ## the full matrices and sizes: hours
 	@$(SERVICE) run -- $(BIN)/python -m pytest -m long -o timeout=7200 $(ARGS)
@@ -43,7 +41,7 @@ services-stop: python ## stop what `make services` started
 	@$(SERVICE) stop
 
 up: ## the same with containers (PROFILE=infra: only what Sluice talks to)
-	@$(COMPOSE) up --build --detach --wait
+	@$(COMPOSE) up --build --detach
 
 down: ## stop the containers; their volumes stay
 	@$(COMPOSE) down

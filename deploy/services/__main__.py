@@ -14,13 +14,19 @@ from deploy.services.supervisor import SERVICES, Running, write_endpoints
 from deploy.services.terminal import ServiceError, say
 
 HOME = Path(__file__).resolve().parents[2] / ".services"
-# What the documentation's examples and `make bench` use besides the services themselves.
+# What the documentation's examples use besides the services themselves, and what `make bench` does.
 TOOLS = {"kcat": ["kcat"]}
-BENCH_TOOLS = {"nginx": ["nginx", "libnginx-mod-http-lua"], "wrk": ["wrk"]}
+BENCH_TOOLS = {
+    "nginx": ["nginx"],
+    # Debian's file name: elsewhere nginx brings the module or does not.
+    "/usr/lib/nginx/modules/ngx_http_lua_module.so": ["libnginx-mod-http-lua"],
+    "wrk": ["wrk"],
+}
 
 
 def start(home: Path, names: Sequence[str]) -> tuple[list[str], bool]:
     """Start side by side; the names of those that were not running before, and whether all run."""
+    tools(TOOLS)
     with install.locked(home / "lock"), ThreadPoolExecutor(len(SERVICES)) as threads:
         results = list(threads.map(lambda name: _start(home, name), names))
         write_endpoints(home)
@@ -127,7 +133,6 @@ def main() -> int:
 def _act(options: argparse.Namespace, home: Path, names: list[str]) -> int:
     match options.action:
         case "start":
-            tools(TOOLS)
             _, complete = start(home, names)
             if (home / "env").exists():
                 say(f"endpoints in {home / 'env'}")

@@ -20,17 +20,26 @@ _apt = threading.Lock()
 
 
 def program(name: str, *packages: str) -> str:
-    """The path of a program; as root on Debian its packages are installed if it is missing."""
-    found = shutil.which(name)
+    """The path of a program; as root on Debian its packages are installed if it is missing.
+
+    A name with a slash is a file that need not be executable.
+    """
+    found = _find(name)
     if found is None:
-        apt_install(name, *packages)
-        found = shutil.which(name)
+        _apt_install(name, *packages)
+        found = _find(name)
     if found is None:
         raise ServiceError(f"{name} is missing although {' '.join(packages)} is installed")
     return found
 
 
-def apt_install(name: str, *packages: str) -> None:
+def _find(name: str) -> str | None:
+    if "/" in name:
+        return name if Path(name).is_file() else None
+    return shutil.which(name)
+
+
+def _apt_install(name: str, *packages: str) -> None:
     if shutil.which("apt-get") is None:
         raise ServiceError(f"{name} is missing: install it with this system's package manager")
     if os.geteuid() != 0:
