@@ -85,6 +85,11 @@ class Inflight:
     def held(self) -> int:
         return len(self._held) + len(self._alone)
 
+    @property
+    def full(self) -> bool:
+        """Nothing more is taken at the moment."""
+        return self._paused
+
     # -- in
 
     def admit(self, message: Message) -> None:

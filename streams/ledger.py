@@ -107,6 +107,10 @@ class Ledger:
         if offset in self._running:
             self._running[offset] = delivered
 
+    def delivery(self, offset: int) -> Delivered | None:
+        """The request at an unfinished offset."""
+        return self._running.get(offset)
+
     def finish(self, offset: int) -> None:
         """The offset needs no more work."""
         self._running.pop(offset, None)

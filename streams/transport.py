@@ -254,6 +254,15 @@ class Consumer(driver.Consumer):
             reach("streams.committed")
         return done
 
+    @property
+    def ready(self) -> frozenset[TP]:
+        """Partitions from which records are delivered."""
+        return frozenset(self._ready)
+
+    def close_ledgers(self) -> None:
+        """After the last commit of a stop: nothing that Faust does on its way out may change it."""
+        self._ready.clear()
+
     def lag(self) -> int:
         """Records of the assigned partitions that were not delivered yet."""
         behind = 0

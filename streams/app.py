@@ -1,0 +1,259 @@
+"""The worker process: the faust.App, what stands around it, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import fnmatch
+import gc
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faust
+import msgspec
+import structlog
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.types import TP
+from typing_extensions import override
+
+from schemas.clock import Clock
+from schemas.control import Heartbeat
+from schemas.kafka import KafkaConfig
+from schemas.metrics import Metrics
+from schemas.tasks import Tasks
+from streams import topology, transport
+from streams.answers import Sender
+from streams.config import StreamsConfig
+from streams.control import Beat, ControlReader
+from streams.delivery import Delivery
+from streams.handling import Handling
+from streams.inflight import Inflight
+from streams.log import Log
+from streams.outcomes import Outcomes
+from streams.stages.call import Caller
+
+log = structlog.get_logger()
+
+SWEEP = 0.25  # seconds between looks at deadlines
+EXIT_STALLED = 70
+
+
+class App(faust.App):
+    """Faust with our transport."""
+
+    consumer: transport.Consumer
+
+    @override
+    def _new_transport(self) -> Any:
+        return transport.Transport(self.conf.broker_consumer, self)
+
+
+def make_app(config: StreamsConfig, kafka: KafkaConfig) -> App:
+    """The faust.App; the reason of each setting is in stack.md and docs/adr/0003."""
+    Path(config.faust_datadir).mkdir(parents=True, exist_ok=True)
+    return App(
+        kafka.topics.group("streams"),
+        broker=[f"aiokafka://{server}" for server in kafka.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(kafka),
+        broker_client_id="sluice-streams",
+        datadir=config.faust_datadir,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        table_standby_replicas=0,  # else Faust's own assignor, and a leader topic
+        web_enabled=False,
+        store="memory://",
+        reply_create_topic=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        stream_wait_empty=False,  # waits without end for running requests; `drain` does it
+        cython_optimizations=True,
+        stream_buffer_maxsize=256,
+        stream_processing_timeout=1800,
+        broker_commit_livelock_soft_timeout=1800,
+        broker_commit_interval=config.commit_interval,
+        broker_commit_every=None,
+        broker_session_timeout=config.session_timeout,
+        broker_heartbeat_interval=config.heartbeat_interval,
+        broker_rebalance_timeout=max(config.session_timeout, 15),
+        broker_request_timeout=max(config.session_timeout + 10, 30),
+        broker_max_poll_records=300,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=config.instance_id,
+        producer_request_timeout=15,
+    )
+
+
+def _credentials(kafka: KafkaConfig) -> Any:
+    context = kafka.ssl_context()
+    if kafka.security_protocol.startswith("SASL"):
+        return SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password,
+            ssl_context=context,
+            mechanism=kafka.sasl_mechanism,
+        )
+    return SSLCredentials(context) if context else None
+
+
+class _Partitions:
+    """The consumer as `Inflight` sees it."""
+
+    def __init__(self, consumer: transport.Consumer, topic: str) -> None:
+        self._consumer = consumer
+        self._topic = topic
+
+    def _ledger(self, partition: int) -> Any:
+        return self._consumer.ledgers.get(TP(self._topic, partition))
+
+    def attach(self, delivery: Delivery, partition: int, offset: int) -> None:
+        if (ledger := self._ledger(partition)) is not None:
+            ledger.attach(offset, delivery)
+
+    def redelivered(self, partition: int, offset: int) -> bool:
+        ledger = self._ledger(partition)
+        return ledger is not None and ledger.redelivered(offset)
+
+    def finish(self, topic: str, partition: int, offset: int) -> None:
+        self._consumer.finish(topic, partition, offset)
+
+    def pause(self) -> None:
+        self._consumer.pause_partitions(self._consumer.ledgers)
+
+    def resume(self) -> None:
+        self._consumer.resume_partitions(self._consumer.ledgers)
+
+
+class Worker:
+    """Everything in one worker process, wired."""
+
+    def __init__(
+        self,
+        config: StreamsConfig,
+        kafka: KafkaConfig,
+        caller: Caller,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._topic = kafka.topics.requests
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.log = Log(kafka)
+        self.outcomes = Outcomes(kafka, self.log)
+        sender = Sender(self.log)
+        handling = Handling(
+            topology.pipeline(caller), self.outcomes, sender, kafka.topics, clock, metrics
+        )
+        patterns = (kafka.topics.replies, f"{kafka.topics.replies}.*", *config.reply_topics)
+        handling.may_reply_to = lambda topic: any(fnmatch.fnmatchcase(topic, p) for p in patterns)
+        self.inflight = Inflight(config, handling, self.log, clock, metrics)
+        self.inflight.redeliveries = self.outcomes.redeliveries
+        self.inflight.fatal = self._fail
+        self.control = ControlReader(kafka, clock, self.inflight.cancel)
+        self.beat = Beat(kafka.topics.control, self.log, clock, self._heartbeat)
+        transport.Thread.fetch_max_wait_ms = int(config.fetch_max_wait * 1000)
+        self.app = make_app(config, kafka)
+        topology.wire(self.app, kafka.topics, self.inflight)
+        self._background = Tasks()
+        self._stopping = False
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    def _heartbeat(self, blank: Heartbeat) -> Heartbeat:
+        consumer = self.app.consumer
+        return msgspec.structs.replace(
+            blank,
+            stopping=self._stopping,
+            partitions=tuple(sorted(tp.partition for tp in consumer.ready)),
+            running=self.inflight.running,
+            queued=self.inflight.held,
+            lag=consumer.lag(),
+            service_time=round(self.inflight.service_time, 6),
+        )
+
+    async def open(self) -> None:
+        await self.log.open()
+        await self.outcomes.open()
+        await self.control.open()
+        consumer = self.app.consumer
+        consumer.load, consumer.end = self.outcomes.load, self.outcomes.end
+        consumer.pin_limit = self._config.pin_limit
+        consumer.on_pinned, consumer.on_revoked = self._on_pinned, self._on_revoked
+        self.inflight.partitions = _Partitions(consumer, self._topic)
+        for name, loop in (
+            ("control", self.control.run()),
+            ("heartbeat", self.beat.run()),
+            ("deadlines", self._sweep()),
+            ("watchdog", self._watch()),
+        ):
+            self._background.start(loop, name=name)
+        await self.app.start()
+
+    def _on_pinned(self, tp: Any, offset: int) -> None:
+        delivery = self.app.consumer.ledgers[tp].delivery(offset)
+        if isinstance(delivery, Delivery):
+            self.inflight.move(delivery, tp.partition, offset)
+
+    def _on_revoked(self, partitions: frozenset[int]) -> None:
+        self.inflight.drop_held()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self.inflight.expire()
+
+    async def _watch(self) -> None:
+        """End the process when the log has records, can be reached, and nothing is delivered."""
+        seen, since = -1, self._clock.monotonic()
+        while True:
+            await asyncio.sleep(1.0)
+            now, consumer = self._clock.monotonic(), self.app.consumer
+            reachable = now - self.beat.acknowledged < 5.0
+            waiting = consumer.lag() > 0 and not self.inflight.full and consumer.flow_active
+            if consumer.deliveries != seen or not waiting or not reachable:
+                seen, since = consumer.deliveries, now
+            elif now - since > self._config.stall_timeout:
+                log.critical("consumer_stalled", lag=consumer.lag(), seconds=round(now - since))
+                faulthandler.dump_traceback(file=sys.stderr)
+                self._fail(RuntimeError("the consumer stands still while the log has records"))
+                return
+
+    async def close(self) -> None:
+        """Drain, commit, leave the group."""
+        self._stopping = True
+        if self.app.started:
+            self.app.consumer.stop_flow()
+            self.app.flow_control.suspend()
+            await self.inflight.drain(self._config.shutdown_timeout)
+            await self.app.consumer.commit_now(final=True)
+            self.app.consumer.close_ledgers()
+            await self.app.stop()
+        await self._background.abort()
+        await self.control.close()
+        await self.outcomes.close()
+        await self.log.close()
+
+
+async def run(worker: Worker, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
+    """Work until `stop` is set. Raises what made the worker useless; the process should then exit."""
+    tasks = Tasks()
+    try:
+        await worker.open()
+        gc.collect()
+        gc.freeze()
+        if ready is not None:
+            ready()
+        stopped = tasks.start(stop.wait(), name="stop")
+        crashed = tasks.start(worker.app.wait_until_stopped(), name="faust")
+        await asyncio.wait((stopped, crashed, worker.failed), return_when=asyncio.FIRST_COMPLETED)
+        if worker.failed.done():
+            worker.failed.result()
+        if crashed.done() and not stop.is_set():
+            raise RuntimeError(f"Faust stopped: {worker.app.crash_reason!r}")
+    finally:
+        await tasks.abort()
+        await worker.close()

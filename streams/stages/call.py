@@ -1,0 +1,140 @@
+"""The innermost handler: one call of one provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+
+from providers.base import Decoder, Target, Upstream
+from providers.passed_on import passed_on
+from providers.transport import Transport, UpstreamResponse
+from schemas.clock import Clock, rfc3339
+from schemas.errors import GatewayError
+from schemas.exchange import Attempt
+from schemas.metrics import Metrics
+from schemas.replies import Chunk, Failed, Reply, Started
+from streams.stages import Call, Replies
+
+ERROR_BODY_BYTES = 1 << 20
+
+
+class Caller:
+    """Calls what a model name resolves to; a Handler."""
+
+    def __init__(
+        self,
+        resolve: Callable[[str], Target],
+        dialects: Mapping[str, Upstream],
+        transport: Transport,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._resolve = resolve
+        self._dialects = dialects
+        self._transport = transport
+        self._clock = clock
+        self._metrics = metrics
+
+    async def __call__(self, call: Call) -> Replies:
+        try:
+            target = self._resolve(call.chat.model)
+            upstream = self._dialects[target.dialect]
+            request = upstream.request(call.request, target)
+        except GatewayError as error:
+            yield Failed(error, error.status)
+            return
+        attempt = _Attempt(call, target, self._clock)
+        try:
+            async with self._transport.send(request) as response:
+                attempt.status = response.status
+                if not 200 <= response.status < 300:
+                    body = await response.read(ERROR_BODY_BYTES)
+                    failure = upstream.failure(response.status, response.headers, body)
+                    attempt.note(failure)
+                    yield failure
+                    return
+                yield Started(
+                    response.status,
+                    response.content_type,
+                    target.instance,
+                    target.model,
+                    passed_on(response.headers),
+                )
+                decoder = upstream.decoder(request, response.content_type)
+                async with aclosing(_decoded(response, decoder)) as replies:
+                    async for reply in replies:
+                        attempt.note(reply)
+                        yield reply
+        except GatewayError as error:
+            attempt.note(failure := Failed(error, error.status))
+            yield failure
+        finally:
+            self._note(attempt)
+
+    def _note(self, attempt: _Attempt) -> None:
+        attempt.close()
+        provider = attempt.target.instance
+        status = str(attempt.status or "none")
+        self._metrics.counter("sluice_upstream_calls", provider, status).inc()
+        self._metrics.histogram("sluice_upstream_duration_seconds", provider).observe(
+            attempt.duration
+        )
+        if (first := attempt.call.first_content) is not None:
+            self._metrics.histogram("sluice_first_token_seconds", provider).observe(
+                first - attempt.begun
+            )
+
+
+async def _decoded(response: UpstreamResponse, decoder: Decoder) -> AsyncGenerator[Reply, None]:
+    """The replies in a body. A cut that comes after the answer was whole does no harm."""
+    cut: GatewayError | None = None
+    try:
+        async for data in response:
+            for reply in decoder.feed(data):
+                yield reply
+                if isinstance(reply, Failed):
+                    return
+            if decoder.done:
+                await response.drain()
+                break
+    except GatewayError as error:
+        cut = error
+    end = decoder.finish()
+    if isinstance(end, Failed) and cut is not None:
+        end = Failed(cut, cut.status, usage=end.usage)
+    yield end
+
+
+class _Attempt:
+    """Notes for the exchange."""
+
+    def __init__(self, call: Call, target: Target, clock: Clock) -> None:
+        self.call = call
+        self.target = target
+        self.status: int | None = None
+        self.begun = clock.monotonic()
+        self.duration = 0.0
+        self._started_at = rfc3339(clock.time())
+        self._clock = clock
+        self._error: str | None = None
+        call.upstream_started = self.begun
+
+    def note(self, reply: Reply) -> None:
+        if isinstance(reply, Chunk):
+            if self.call.first_content is None and reply.content:
+                self.call.first_content = self._clock.monotonic()
+        elif isinstance(reply, Failed):
+            self._error = reply.error.code
+
+    def close(self) -> None:
+        self.duration = round(self._clock.monotonic() - self.begun, 6)
+        self.call.attempts.append(
+            Attempt(
+                self.target.instance,
+                self.target.model,
+                self._started_at,
+                self.duration,
+                self.status,
+                self._error,
+            )
+        )

@@ -1,0 +1,35 @@
+"""What happens to a request, top to bottom. The only file with `@app.agent`.
+
+llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ answer ─▶ provider
+                                          │
+                                          ├─▶ llm.exchanges   the outcome, first
+                                          ├─▶ llm.replies     its last piece, then
+                                          └─▶ the offset is finished
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+
+from schemas.topics import Topics
+from streams.inflight import Inflight
+from streams.stages import Handler, compose
+
+
+def pipeline(call: Handler) -> Handler:
+    """The stages around the provider's call, outermost first."""
+    return compose(around=call)
+
+
+def wire(app: faust.App, topics: Topics, inflight: Inflight) -> None:
+    """Declare the processor of the request topic."""
+    requests = app.topic(topics.requests, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    @app.agent(requests, name="requests")
+    async def process(stream: Any) -> None:
+        # noack: offsets are finished by the ledger, when the outcome is recorded. The body never
+        # waits and never raises: a loop that does stops every other request.
+        async for event in stream.noack().events():
+            inflight.admit(event.message)
