@@ -1,0 +1,137 @@
+"""What the headers say about who asks: request id, user path, trace, address."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from msgspec import Struct
+from sanic.compat import Header
+
+from ingress.guards import IncomingRequest
+from schemas.errors import InvalidRequest, UnsupportedMediaType
+from schemas.ids import new_id
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
+# W3C Trace Context: version ff is forbidden, and so are ids of zeros only.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
+USER_PATH_HEADERS = ("x-sluice-user-path", "x-gomodel-user-path")
+MAX_USER_PATH = 1024
+
+
+class Caller(Struct, frozen=True):
+    """Everything that a request's headers say about its sender."""
+
+    client: str | None
+    client_ip: str | None
+    client_request_id: str | None
+    user_path: str
+    traceparent: str | None
+
+
+def identify(request: IncomingRequest, milliseconds: int, slot: int) -> None:
+    """Give the request our id, and its caller's; InvalidRequest if that one could not be echoed."""
+    request.gateway_id = new_id(milliseconds, slot)
+    request.client_request_id = client_request_id(request.headers)
+
+
+def client_request_id(headers: Header) -> str | None:
+    """The caller's X-Request-ID; InvalidRequest if it could not be echoed as it is."""
+    given: str | None = headers.get("x-request-id")
+    if given is None:
+        return None
+    if _REQUEST_ID.fullmatch(given) is None:
+        raise InvalidRequest("`X-Request-ID` must be 1 to 256 visible ASCII characters.")
+    return given
+
+
+def traceparent(headers: Header) -> str | None:
+    """The W3C trace context, None if there is none or it is invalid (the standard says: ignore it)."""
+    given: str | None = headers.get("traceparent")
+    if given is None or len(given) > 512 or _TRACEPARENT.fullmatch(given) is None:
+        return None
+    if given.startswith("00") and len(given) != 55:
+        return None
+    return given
+
+
+def user_path(headers: Header) -> str:
+    """The tenant label `/a/b/c`: slashes are tidied, `/` if none is given; InvalidRequest if it is bad."""
+    for name in USER_PATH_HEADERS:
+        if (given := headers.get(name)) is not None:
+            return _tidy(name, given)
+    return "/"
+
+
+@lru_cache(maxsize=1024)
+def _tidy(name: str, given: str) -> str:
+    segments = [segment for segment in given.strip().split("/") if segment]
+    readable = given.isascii() and given.isprintable() and len(given) <= MAX_USER_PATH
+    if not readable or ":" in given or "." in segments or ".." in segments:
+        raise InvalidRequest(
+            f"invalid {_TITLES[name]} header: write /a/b/c, without `.`, `..` or `:` in it."
+        )
+    return "/" + "/".join(segments)
+
+
+_TITLES = {
+    "x-sluice-user-path": "X-Sluice-User-Path",
+    "x-gomodel-user-path": "X-GoModel-User-Path",
+}
+
+
+def check_coding(headers: Header) -> None:
+    """UnsupportedMediaType if the body is compressed: it goes into the log as it came."""
+    coding = headers.get("content-encoding")
+    if coding is not None and coding.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType()
+
+
+class Addresses:
+    """Finds the client's address behind the proxies that are trusted to name it."""
+
+    __slots__ = ("_trusted", "is_trusted")
+
+    def __init__(self, trusted: tuple[str, ...]) -> None:
+        self._trusted = [ip_network(network, strict=False) for network in trusted]
+        self.is_trusted = lru_cache(maxsize=4096)(self._is_trusted)
+
+    def client_ip(self, request: IncomingRequest) -> str | None:
+        """The peer, or what the right-most untrusted entry of X-Forwarded-For says if it is a proxy of ours."""
+        peer: str | None = request.conn_info.client_ip if request.conn_info else None
+        if not self._trusted or peer is None or not self.is_trusted(peer):
+            return peer or None
+        client = peer
+        hops = ",".join(request.headers.getall("x-forwarded-for", ())).split(",")
+        for hop in reversed(hops):
+            address = _address(hop)
+            if address is None:
+                break  # a proxy that we trust does not write that; further left is anyone's
+            client = address
+            if not self.is_trusted(address):
+                break
+        return client
+
+    def _is_trusted(self, address: str) -> bool:
+        found = ip_address(address)
+        return any(_within(found, network) for network in self._trusted)
+
+
+def _within(address: object, network: IPv4Network | IPv6Network) -> bool:
+    return address in network
+
+
+def _address(hop: str) -> str | None:
+    """An address as proxies write it: bare, `[v6]`, or with a port."""
+    text = hop.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None

@@ -1,0 +1,128 @@
+"""Errors as answers: every one, Sanic's own included, in the OpenAI envelope with a request id."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import structlog
+from sanic.exceptions import (
+    BadRequest,
+    BadURL,
+    ExpectationFailed as SanicExpectationFailed,
+    MethodNotAllowed as SanicMethodNotAllowed,
+    NotFound as SanicNotFound,
+    PayloadTooLarge,
+    RequestCancelled,
+    RequestTimeout,
+    SanicException,
+    ServiceUnavailable,
+    URITooLong,
+)
+from sanic.handlers import ErrorHandler
+from sanic.request import Request as SanicRequest
+from typing_extensions import override
+
+from ingress.caller import identify
+from ingress.guards import IncomingRequest, explain_head
+from ingress.wire import Answer
+from schemas.clock import Clock
+from schemas.envelopes import openai_error
+from schemas.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    Cancelled,
+    ExpectationFailed,
+    Expired,
+    GatewayError,
+    HeadersTooLarge,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+
+log = structlog.get_logger()
+
+
+def identity_lines(request: IncomingRequest) -> bytes:
+    """The header lines that name a request: the caller's id if it sent one, and ours."""
+    ours = request.gateway_id or ""
+    return b"x-request-id: %s\r\nsluice-request-id: %s\r\n" % (
+        (request.client_request_id or ours).encode(),
+        ours.encode(),
+    )
+
+
+def error_answer(request: IncomingRequest, error: GatewayError, extra: bytes = b"") -> Answer:
+    """The answer that tells a caller of `error`."""
+    lines = b"content-type: application/json\r\n" + identity_lines(request) + extra
+    if error.retry_after is not None:
+        lines += b"retry-after: %d\r\n" % error.retry_after
+    if error.status == 401:
+        lines += b"www-authenticate: Bearer\r\n"
+    return Answer(error.status, lines, openai_error(error))
+
+
+class Errors(ErrorHandler):
+    """Sanic's hook for everything that was raised outside of, or not handled by, a route."""
+
+    def __init__(self, clock: Clock, slot: int) -> None:
+        super().__init__()
+        self._clock = clock
+        self._slot = slot
+
+    @override
+    def response(self, request: SanicRequest, exception: Exception) -> Answer:
+        assert isinstance(request, IncomingRequest)  # the app makes no others
+        if request.gateway_id is None:
+            with suppress(InvalidRequest):
+                identify(request, int(self._clock.time() * 1000), self._slot)
+        error = self._translate(request, exception)
+        extra = b""
+        if isinstance(exception, SanicMethodNotAllowed):
+            allow = sorted(exception.allowed_methods or ())
+            extra = b"allow: %s\r\n" % ", ".join(allow).encode()
+        return error_answer(request, error, extra)
+
+    def _translate(self, request: IncomingRequest, exception: BaseException) -> GatewayError:
+        if isinstance(exception, GatewayError):
+            return exception
+        for kind, error in _SAME.items():
+            if isinstance(exception, kind):
+                return error()
+        if isinstance(exception, PayloadTooLarge):
+            # Without a head it is the head itself that was too large.
+            return BodyTooLarge() if request.head else HeadersTooLarge()
+        if isinstance(exception, BadRequest):
+            return InvalidRequest(_why(request, exception))
+        if isinstance(exception, SanicException) and exception.status_code < 500:
+            return InvalidRequest(str(exception))
+        log.error(
+            "request_failed",
+            request_id=request.gateway_id,
+            client_request_id=request.client_request_id,
+            path=request.path,
+            exc_info=exception,
+        )
+        return InternalError("Something went wrong inside the gateway.")
+
+
+_SAME: dict[type[BaseException], type[GatewayError]] = {
+    RequestCancelled: Cancelled,
+    SanicNotFound: NotFound,
+    SanicMethodNotAllowed: MethodNotAllowed,
+    SanicExpectationFailed: ExpectationFailed,
+    RequestTimeout: BodyTimeout,
+    URITooLong: HeadersTooLarge,
+    ServiceUnavailable: Expired,
+}
+
+
+def _why(request: IncomingRequest, exception: BadRequest) -> str:
+    """Sanic's parser says only "Bad Request"; the head, still in the buffer then, says more."""
+    if isinstance(exception, BadURL):
+        return "The request's path is not a valid URL."
+    if request.head or request.stream is None:
+        return f"The request is malformed: {exception}."
+    head, _, _ = bytes(request.stream.protocol.recv_buffer).partition(b"\r\n\r\n")
+    return explain_head(head)
