@@ -1,10 +1,7 @@
 """Where the tests' real services listen, and what happens where they do not."""
 
-import fcntl
 import os
 import random
-import socket
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NoReturn
@@ -12,6 +9,7 @@ from typing import IO, NoReturn
 import pytest
 
 from deploy.services.base import Service
+from deploy.services.ports import claim
 from deploy.services.probes import kafka_has_broker, mongodb_answers, redis_answers
 from deploy.services.supervisor import SERVICES, Running
 from deploy.services.terminal import ServiceError as ServiceError
@@ -21,6 +19,7 @@ ENDPOINTS = ROOT / ".services" / "env"
 # Below 32768: above it outgoing connections take ports at random.
 FIRST_PORT, LAST_PORT = 20000, 32000
 
+# Held until this process ends: a port is given once, whether or not the test comes to use it.
 _claims: list[IO[str]] = []
 
 
@@ -106,22 +105,12 @@ def ssl_settings() -> dict[str, str]:
 
 def free_port() -> int:
     """A port that nobody listens on and that no other test, here or in another process, is given."""
-    folder = Path(tempfile.gettempdir()) / f"sluice-ports-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
     for _ in range(1000):
         port = random.randint(FIRST_PORT, LAST_PORT)
-        claim = (folder / str(port)).open("w")
-        try:
-            # Held until this process ends: between choosing and listening there is no other guard.
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-        except OSError:
-            claim.close()
-            continue
-        _claims.append(claim)
-        return port
+        held = claim(port)
+        if held is not None:
+            _claims.append(held)
+            return port
     raise RuntimeError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
 
 

@@ -31,7 +31,13 @@ public class MongoServerMain {
             }
         }, 100, 100, TimeUnit.MILLISECONDS);
         MongoServer server = new MongoServer(backend);
-        server.bind(args[0], Integer.parseInt(args[1]));
+        try {
+            server.bind(args[0], Integer.parseInt(args[1]));
+        } catch (RuntimeException e) {
+            // The network threads would keep a process alive that listens nowhere.
+            System.err.println("cannot listen on " + args[0] + ":" + args[1] + ": " + e);
+            System.exit(1);
+        }
         Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
         new CountDownLatch(1).await();
     }

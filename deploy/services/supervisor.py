@@ -9,13 +9,12 @@ from deploy.services import processes
 from deploy.services.base import Service
 from deploy.services.kafka import Kafka
 from deploy.services.mongodb import MongoDB
-from deploy.services.ports import choose, is_free
+from deploy.services.ports import chosen
 from deploy.services.processes import Record
 from deploy.services.redis import Redis
 from deploy.services.terminal import ServiceError, setting
 
 SERVICES: Mapping[str, Service] = {"kafka": Kafka(), "redis": Redis(), "mongodb": MongoDB()}
-ATTEMPTS = 3
 
 
 class Running:
@@ -53,22 +52,23 @@ class Running:
             return False
         self.service.install()
         self.data.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, ATTEMPTS + 1):
-            chosen = dict(ports) if ports else choose(self.service.ports, record.ports)
-            command = self.service.command(self.data, chosen)
-            record = processes.spawn(command, self.log, self.data)
-            record.ports = chosen
-            record.write(self._file)
-            try:
-                self._wait(record)
-            except ServiceError:
-                self.stop()
-                # Somebody else may have taken a port between the choice and the start.
-                if attempt == ATTEMPTS or ports or all(map(is_free, chosen.values())):
-                    raise
-            else:
-                break
+        if ports:
+            self._start(ports)
+        else:
+            with chosen(self.service.ports, record.ports) as free:
+                self._start(free)
         return True
+
+    def _start(self, ports: Mapping[str, int]) -> None:
+        command = self.service.command(self.data, ports)
+        record = processes.spawn(command, self.log, self.data)
+        record.ports = dict(ports)
+        record.write(self._file)
+        try:
+            self._wait(record)
+        except ServiceError:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop what start() started, politely first; its data and ports stay."""
@@ -101,6 +101,9 @@ class Running:
                     f"{self.service.name} does not answer after {seconds:g} s:\n{self._log_tail()}"
                 )
             time.sleep(0.1)
+        # Somebody else's server may answer on the port that ours could not get.
+        if not record.alive:
+            raise ServiceError(f"{self.service.name} ended at once:\n{self._log_tail()}")
 
     def _log_tail(self, lines: int = 15) -> str:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -11,7 +11,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import MongoClient
 
-from deploy.services.ports import choose, is_free
+from deploy.services import ports
 from deploy.services.processes import Record
 from deploy.services.redis import Redis
 from deploy.services.terminal import ServiceError
@@ -76,23 +76,38 @@ def test_strangers_process_is_not_ours():
     assert not Record().alive
 
 
-def test_taken_port_is_passed_over(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]):
+def test_taken_port_is_passed_over(monkeypatch: pytest.MonkeyPatch):
     """The next free port is taken for a default, never for one that was asked for."""
-    port = free_port()
-    with socket.create_server(("127.0.0.1", port)):
-        chosen = choose(Redis.ports, {"redis": port})["redis"]
-        assert chosen > port
-        assert is_free(chosen)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setattr(ports, "LIMIT", 65536)
+        with ports.chosen(Redis.ports, {"redis": port}) as free:
+            assert free["redis"] > port
         monkeypatch.setenv("REDIS_PORT", str(port))
-        with pytest.raises(ServiceError, match=f"REDIS_PORT={port}"):
-            choose(Redis.ports, {})
+        with (
+            pytest.raises(ServiceError, match=f"REDIS_PORT={port}"),
+            ports.chosen(Redis.ports, {}),
+        ):
+            pass
+
+
+def test_port_is_chosen_once():
+    """Of two that start at the same time, each gets its own port, though neither listens yet."""
+    last_time = {"redis": 21000}
+    with (
+        ports.chosen(Redis.ports, last_time) as first,
+        ports.chosen(Redis.ports, last_time) as second,
+    ):
+        assert first != second
+    with ports.chosen(Redis.ports, first) as third:
+        assert third == first
 
 
 def test_free_ports_are_distinct(free_port: Callable[[], int]):
     """Fifty calls give fifty ports below the range of outgoing connections."""
-    ports = {free_port() for _ in range(50)}
-    assert len(ports) == 50
-    assert max(ports) < 32768
+    given = {free_port() for _ in range(50)}
+    assert len(given) == 50
+    assert max(given) < 32768
 
 
 def test_network_is_closed():
