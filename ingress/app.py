@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from sanic import Sanic
+from sanic.http import Http
 from sanic.response import HTTPResponse
 from sanic.server import AsyncioServer
 
@@ -53,6 +54,8 @@ def create_app(
         ACCESS_LOG=False,
         MOTD=False,
         NOISY_EXCEPTIONS=False,
+        # Sanic compiles its signals out of its classes, which it can do once in a process.
+        TOUCHUP=not getattr(Http, "__touched__", False),
         REQUEST_MAX_SIZE=config.body_limit + _DISCARD,
         REQUEST_TIMEOUT=10.0,
         KEEP_ALIVE_TIMEOUT=75.0,

@@ -1,0 +1,150 @@
+"""An ingress of one's own in the test's process, over whatever broker there is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from msgspec import structs
+
+from ingress.app import create_app, run
+from ingress.config import IngressConfig
+from ingress.gateway import Gateway
+from schemas.clock import SystemClock
+from schemas.kafka import KafkaConfig
+from schemas.metrics import Metrics
+from schemas.models import Model
+from schemas.topics import Retention, Topics, table
+from tests.ingress.worker import Worker
+
+PARTITIONS = 2
+KEY = "sk-test-master"
+
+
+class Catalog:
+    """Two models, one with slashes in its name."""
+
+    _models = (
+        Model("groq/openai/gpt-oss-120b", 1_700_000_000, "groq"),
+        Model("sim/sim-1", 1_700_000_000, "sim"),
+    )
+
+    def models(self) -> tuple[Model, ...]:
+        return self._models
+
+    def find(self, name: str) -> Model | None:
+        for model in self._models:
+            if name in (model.id, model.id.partition("/")[2]):
+                return model
+        return None
+
+
+class Ingress:
+    """A running ingress and a client of it."""
+
+    def __init__(self, gateway: Gateway, url: str, client: httpx.AsyncClient) -> None:
+        self.gateway = gateway
+        self.url = url
+        self.host, _, port = url.removeprefix("http://").rpartition(":")
+        self.port = int(port)
+        self.client = client
+        self.stop = asyncio.Event()
+
+    async def chat(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
+        return await self.client.post("/v1/chat/completions", json=body(**fields), headers=headers)
+
+    async def raw(self, data: bytes, *, timeout: float = 10.0) -> bytes:
+        """Send bytes on a new connection; everything that comes back until it is closed."""
+        reader, writer = await asyncio.open_connection(self.host, self.port)
+        try:
+            writer.write(data)
+            async with asyncio.timeout(timeout):
+                return await reader.read()
+        finally:
+            writer.close()
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    return {"model": "sim/sim-1", "messages": [{"role": "user", "content": "hi"}]} | fields
+
+
+async def until(done: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until `done()` is true; fails after so many seconds."""
+    async with asyncio.timeout(seconds):
+        while not done():
+            await asyncio.sleep(0.01)
+
+
+async def create_topics(kafka: KafkaConfig) -> None:
+    """The topics of one test."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics(
+            [
+                NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)
+                for topic in table(kafka.topics, PARTITIONS, 2, Retention())
+            ]
+        )
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def ingress_over(kafka: KafkaConfig, port: int, **settings: Any) -> AsyncIterator[Ingress]:
+    """An ingress that is ready; it is stopped at the end if the test has not stopped it."""
+    config = structs.replace(
+        IngressConfig(port=port, partitions=PARTITIONS, master_key=KEY, shutdown_timeout=1.0),
+        **settings,
+    )
+    app = create_app(config, kafka, Catalog(), Metrics(), SystemClock())
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(app, stop=stop, ready=ready.set_result))
+    try:
+        await asyncio.wait((running, ready), timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with httpx.AsyncClient(
+            base_url=ready.result(),
+            headers=headers,
+            timeout=20,
+            limits=httpx.Limits(max_connections=None),
+        ) as client:
+            ingress = Ingress(app.ctx.gateway, ready.result(), client)
+            ingress.stop = stop
+            yield ingress
+    finally:
+        stop.set()
+        await running
+
+
+Start = Callable[..., Awaitable[Ingress]]
+
+
+@pytest.fixture
+async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaConfig:
+    config = KafkaConfig(bootstrap_servers=kafka_bootstrap, topics=Topics(topic_prefix))
+    await create_topics(config)
+    return config
+
+
+@pytest.fixture
+async def worker(kafka: KafkaConfig) -> AsyncIterator[Worker]:
+    async with Worker(kafka).running() as worker:
+        yield worker
+
+
+@pytest.fixture
+async def start(kafka: KafkaConfig, free_port: Callable[[], int]) -> AsyncIterator[Start]:
+    """`await start(body_limit=…)` starts an ingress with these settings."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(**settings: Any) -> Ingress:
+            return await stack.enter_async_context(ingress_over(kafka, free_port(), **settings))
+
+        yield begin
