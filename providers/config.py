@@ -13,7 +13,7 @@ class TransportConfig(Struct, frozen=True):
     connect_timeout: float = 3.0
     response_header_timeout: float = 600.0  # until the response's headers
     stream_idle_timeout: float = 120.0  # silence inside a body
-    max_response: int = 64 << 20
+    max_response: int = 16 << 20  # an exchange holds a request and its answer in one record
 
 
 class RegistryConfig(Struct, frozen=True):
