@@ -7,7 +7,6 @@ from contextlib import suppress
 import structlog
 from sanic.exceptions import (
     BadRequest,
-    BadURL,
     ExpectationFailed as SanicExpectationFailed,
     MethodNotAllowed as SanicMethodNotAllowed,
     NotFound as SanicNotFound,
@@ -120,8 +119,6 @@ _SAME: dict[type[BaseException], type[GatewayError]] = {
 
 def _why(request: IncomingRequest, exception: BadRequest) -> str:
     """Sanic's parser says only "Bad Request"; the head, still in the buffer then, says more."""
-    if isinstance(exception, BadURL):
-        return "The request's path is not a valid URL."
     if request.head or request.stream is None:
         return f"The request is malformed: {exception}."
     head, _, _ = bytes(request.stream.protocol.recv_buffer).partition(b"\r\n\r\n")

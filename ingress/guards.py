@@ -46,7 +46,7 @@ def explain_head(head: bytes) -> str:
     names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
     if names.count(b"content-length") + names.count(b"transfer-encoding") > 1:
         return "Send `Content-Length` or `Transfer-Encoding`, and only once."
-    return "The request line or a header is malformed."
+    return "The request's path is not a valid URL."
 
 
 def _reason(head: bytes) -> str:
@@ -96,6 +96,8 @@ class IncomingRequest(SanicRequest):
     ) -> None:
         if head:
             check_head(head, headers, version)
+        else:
+            url_bytes = b"*"  # an empty one may be made because of the URL
         super().__init__(url_bytes, headers, version, head=head, **rest)
         self.gateway_id = None
         self.client_request_id = None

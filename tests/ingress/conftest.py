@@ -74,7 +74,7 @@ def body(**fields: Any) -> dict[str, Any]:
 async def until(done: Callable[[], Any], seconds: float = 10.0) -> None:
     """Wait until `done()` is true; fails after so many seconds."""
     async with asyncio.timeout(seconds):
-        while not done():
+        while not done():  # noqa: ASYNC110  # what is waited for is in another process or task
             await asyncio.sleep(0.01)
 
 
