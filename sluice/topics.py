@@ -50,6 +50,9 @@ class Description(Struct, frozen=True):
     summary: str
 
 
+Ensure = Callable[[], Awaitable[list[Change]]]
+
+
 @asynccontextmanager
 async def admin_client(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected admin client; KafkaError, OSError or TimeoutError if the cluster is away."""
@@ -79,22 +82,24 @@ async def ensure(
         return changes
 
 
-async def wait_and_ensure(
-    ensure_once: Callable[[], Awaitable[list[Change]]], stop: asyncio.Event, servers: str
-) -> bool:
-    """`ensure_once` until the cluster answers; False if `stop` came first. TopicsError passes through."""
+async def try_ensure(ensure_once: Ensure, servers: str, retry: float | None = None) -> bool:
+    """`ensure_once`; False and a line in the log if the cluster is away. TopicsError passes through."""
+    try:
+        changes = await ensure_once()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.warning("kafka_away", servers=servers, error=describe_error(error), retry_seconds=retry)
+        return False
+    done = [change for change in changes if change.action != "unchanged"]
+    if done:
+        log.info("topics_made", topics={change.topic: change.action for change in done})
+    return True
+
+
+async def wait_and_ensure(ensure_once: Ensure, stop: asyncio.Event, servers: str) -> bool:
+    """The same until the cluster answers; False if `stop` came first."""
     backoff = 0.25
     while not stop.is_set():
-        try:
-            changes = await ensure_once()
-        except (KafkaError, OSError, TimeoutError) as error:
-            log.warning(
-                "kafka_away", servers=servers, error=describe_error(error), retry_seconds=backoff
-            )
-        else:
-            done = [change for change in changes if change.action != "unchanged"]
-            if done:
-                log.info("topics_made", topics={change.topic: change.action for change in done})
+        if await try_ensure(ensure_once, servers, backoff):
             return True
         try:
             async with asyncio.timeout(backoff):

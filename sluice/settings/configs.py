@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ingress.config import IngressConfig
-from providers.config import TransportConfig
+from providers.config import RegistryConfig, TransportConfig
 from schemas.kafka import KafkaConfig
 from schemas.topics import Retention, Topic, Topics, table
 from sinks.config import SinkConfig, StorageType
@@ -104,6 +106,20 @@ def transport_config(settings: Settings) -> TransportConfig:
     )
 
 
+def registry_config(settings: Settings) -> RegistryConfig:
+    """How the lists of models are kept."""
+    return RegistryConfig(
+        refresh_interval=settings[work.CACHE_REFRESH_INTERVAL],
+        fetch_timeout=settings[work.CACHE_FETCH_TIMEOUT],
+        configured_models=settings[work.MODELS_MODE],
+    )
+
+
+def cache_dir(settings: Settings) -> Path:
+    """Where the lists of models are kept."""
+    return Path(settings[work.CACHE_DIR] or settings.data_dir / "cache")
+
+
 def storage_type(settings: Settings) -> StorageType:
     """The store, chosen by what is configured if it is not named."""
     default: StorageType = "mongodb" if settings[work.MONGODB_URL] else "sqlite"
@@ -122,6 +138,7 @@ def sink_config(settings: Settings) -> SinkConfig:
         mongodb_url=settings[work.MONGODB_URL],
         mongodb_database=settings[work.MONGODB_DATABASE],
         sqlite_path=sqlite_path(settings),
+        jsonl_path=settings[work.JSONL_PATH] or str(settings.data_dir / "exchanges.jsonl"),
         bodies=settings[work.LOGGING_ENABLED],
         body_limit=settings[work.LOGGING_BODY_LIMIT],
         retention_days=settings[work.RETENTION_DAYS],

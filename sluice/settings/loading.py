@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from providers.instances import BadVariable, instances
 from sluice.settings import gateway, kafka, work
 from sluice.settings.setting import Setting
 from sluice.settings.sources import Sources, Value, process_environment, read
@@ -62,7 +63,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         except ValueError as error:
             problems.append(_problem(row, name, value, error))
     settings = Settings(values, origins, sources.environment())
-    problems += _contradictions(settings)
+    problems += [*_contradictions(settings), *_provider_problems(sources)]
     if problems:
         raise SettingsError(problems)
     return settings
@@ -111,6 +112,21 @@ def _suggestion(name: str, *, lower: bool) -> str:
     if not near:
         return "; docs/settings.md lists all"
     return f"; did you mean {near[0].lower() if lower else near[0]}?"
+
+
+def _provider_problems(sources: Sources) -> list[str]:
+    """What is wrong with the variables of providers: one after the other, without those before it."""
+    environment = sources.environment()
+    problems: list[str] = []
+    while True:
+        try:
+            instances(environment)
+        except BadVariable as error:
+            problems.append(f"{error} ({sources.origin(error.variable)})")
+            if environment.pop(error.variable, None) is None:
+                return problems  # it is missing, and what else is wrong shows without it
+        else:
+            return problems
 
 
 def _contradictions(settings: Settings) -> list[str]:

@@ -12,8 +12,9 @@ import yaml
 from dotenv.parser import parse_stream
 from msgspec import Struct
 
+from providers.vendors import VENDORS, Vendor
+
 CONFIG_FILES = ("config/config.yaml", "config.yaml")
-PROVIDER_KEYS = ("api_key", "base_url", "models", "api_version")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -41,6 +42,13 @@ class Sources(Struct):
         for layer in (self.providers, *reversed(self.layers)):
             merged.update({name: value.text for name, value in layer.items() if value.text})
         return merged
+
+    def origin(self, name: str) -> str:
+        """Where a variable stands, for messages."""
+        for layer in (*self.layers, self.providers):
+            if name in layer and layer[name].text:
+                return layer[name].origin
+        return "not set anywhere"
 
 
 def process_environment() -> Mapping[str, str]:
@@ -143,14 +151,27 @@ def _providers(
     for instance, entry in table.items():
         origin = f"{file} key providers.{instance}"
         if not isinstance(entry, dict):
-            problems.append(f"{origin} must be a table with {', '.join(PROVIDER_KEYS)}")
+            problems.append(f"{origin} must be a table with api_key, base_url, models")
             continue
-        kind = entry.pop("type", instance.split("-")[0])
-        if instance != kind and not instance.startswith(f"{kind}-"):
-            problems.append(f"{origin}: an instance of {kind} is called {kind} or {kind}-<name>")
+        vendor = VENDORS.get(entry.pop("type", instance.split("-")[0]))
+        if vendor is None:
+            problems.append(f"{origin}: no known vendor; known: {', '.join(VENDORS)}")
+            continue
+        if instance != vendor.name and not instance.startswith(f"{vendor.name}-"):
+            problems.append(
+                f"{origin}: an instance of {vendor.name} is called {vendor.name} or {vendor.name}-<name>"
+            )
+        known = _provider_keys(vendor)
         for key, value in entry.items():
-            if key not in PROVIDER_KEYS:
-                problems.append(f"{origin}.{key} is unknown; known: {', '.join(PROVIDER_KEYS)}")
+            if key not in known:
+                problems.append(f"{origin}.{key} is unknown; known: {', '.join(known)}")
             variable = f"{instance}_{key}".replace("-", "_").upper()
             layer[variable] = Value(expand(_scalar(value), variables), f"{origin}.{key}")
     return layer
+
+
+def _provider_keys(vendor: Vendor) -> list[str]:
+    keys = ["api_key", "base_url", "models"]
+    if vendor.api_versions:
+        keys.append("api_version")
+    return keys + [tail.lower() for tail, _header in vendor.header_variables]

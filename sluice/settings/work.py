@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 from sinks.config import StorageType
 from sluice.settings.kinds import (
@@ -17,6 +17,8 @@ from sluice.settings.kinds import (
     url,
 )
 from sluice.settings.setting import Group, Setting
+
+ModelsMode = Literal["fallback", "allowlist"]
 
 HTTP_TIMEOUT = Setting(
     name="HTTP_TIMEOUT",
@@ -53,6 +55,33 @@ CACHE_REFRESH_INTERVAL = Setting(
     kind=duration(1, 30 * 86_400),
     default=3600.0,
     summary="Time between two readings of the providers' model lists.",
+)
+CACHE_FETCH_TIMEOUT = Setting(
+    name="CACHE_FETCH_TIMEOUT",
+    kind=duration(1, 600),
+    default=60.0,
+    summary="Wait for one provider's model list.",
+)
+CACHE_DIR = Setting[str | None](
+    name="GOMODEL_CACHE_DIR",
+    kind=optional(PATH),
+    default=None,
+    summary="Folder in which the model lists are kept over a restart.",
+    unset="`cache` in `SLUICE_DATA_DIR`",
+)
+MODELS_MODE = Setting[ModelsMode](
+    name="CONFIGURED_PROVIDER_MODELS_MODE",
+    kind=choice(get_args(ModelsMode)),
+    default="fallback",
+    summary="Whether `<VENDOR>_MODELS` stands in for the provider's list until that is read "
+    "(fallback), or is the list (allowlist).",
+)
+SIM_URL = Setting[str | None](
+    name="SLUICE_SIM_URL",
+    kind=optional(url("http", "https")),
+    default=None,
+    summary="Base URL of a simulated provider (`sluice sim`), which becomes the instance `sim`.",
+    unset="`serve` starts one if there is no instance at all",
 )
 
 CONCURRENCY = Setting(
@@ -124,6 +153,13 @@ SQLITE_PATH = Setting[str | None](
     summary="The SQLite database.",
     unset="`sluice.db` in `SLUICE_DATA_DIR`",
 )
+JSONL_PATH = Setting[str | None](
+    name="JSONL_PATH",
+    kind=optional(PATH),
+    default=None,
+    summary="The file to which `STORAGE_TYPE=jsonl` appends one line an exchange.",
+    unset="`exchanges.jsonl` in `SLUICE_DATA_DIR`",
+)
 MONGODB_URL = Setting[str | None](
     name="MONGODB_URL",
     kind=optional(url("mongodb", "mongodb+srv")),
@@ -185,7 +221,14 @@ PROVIDERS_GROUP = Group(
     "Provider calls",
     (
         *(HTTP_TIMEOUT, RESPONSE_HEADER_TIMEOUT, CONNECT_TIMEOUT, STREAM_IDLE_TIMEOUT),
-        *(MAX_RESPONSE, CACHE_REFRESH_INTERVAL),
+        *(
+            MAX_RESPONSE,
+            MODELS_MODE,
+            CACHE_REFRESH_INTERVAL,
+            CACHE_FETCH_TIMEOUT,
+            CACHE_DIR,
+            SIM_URL,
+        ),
     ),
 )
 STREAMS_GROUP = Group(
@@ -198,7 +241,8 @@ STREAMS_GROUP = Group(
 STORES_GROUP = Group(
     "Stores",
     (
-        *(STORAGE_TYPE, SQLITE_PATH, MONGODB_URL, MONGODB_DATABASE, LOGGING_ENABLED),
+        *(STORAGE_TYPE, SQLITE_PATH, JSONL_PATH, MONGODB_URL, MONGODB_DATABASE),
+        LOGGING_ENABLED,
         *(LOGGING_BODY_LIMIT, RETENTION_DAYS, BATCH_SIZE, BATCH_WAIT, SINKS_SESSION_TIMEOUT),
         REDIS_URL,
     ),

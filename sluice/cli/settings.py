@@ -1,0 +1,53 @@
+"""`sluice settings` and `sluice version`."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+import click
+
+from sluice.cli.output import json_option, print_json, settings_or_exit
+from sluice.settings import render
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["values", "json", "markdown", "env"]),
+    default="values",
+    help="values: what is set here; json: all; markdown, env: the documentation.",
+)
+@json_option
+def settings(form: str, as_json: bool) -> None:
+    """Show the settings that are in force, or document all."""
+    if form == "markdown":
+        click.echo(render.markdown(), nl=False)
+    elif form == "env":
+        click.echo(render.dotenv(), nl=False)
+    elif form == "json" or as_json:
+        click.echo(render.as_json(settings_or_exit()))
+    else:
+        click.echo(render.values(settings_or_exit()))
+
+
+@click.command()
+@json_option
+def version(as_json: bool) -> None:
+    """Print the version."""
+    names = ("aiokafka", "faust-streaming", "sanic")
+    versions = {"sluice": sluice_version(), "python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in names}
+    if as_json:
+        print_json(versions)
+    else:
+        click.echo(", ".join(f"{name} {number}" for name, number in versions.items()))
+
+
+def sluice_version() -> str:
+    """The installed version; a source tree that is not installed has none."""
+    try:
+        return metadata.version("sluice")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
