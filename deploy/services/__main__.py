@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.services import install
+from deploy.services import install, processes
 from deploy.services.supervisor import SERVICES, Running, write_endpoints
 from deploy.services.terminal import ServiceError, say
 
@@ -83,7 +83,9 @@ def run(home: Path, names: Sequence[str], command: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with subprocess.Popen(command, preexec_fn=_default_interrupt) as child:
-            signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+            # To a kill, answer as to Ctrl-C: a shell that is terminated leaves its children behind,
+            # and pytest ends its fixtures' processes only when it is interrupted.
+            signal.signal(signal.SIGTERM, lambda *_: processes.interrupt_descendants())
             code = child.wait()
     finally:
         # Quiet: the command's own last line stays the last.

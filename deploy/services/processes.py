@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -83,15 +84,34 @@ def _gone(record: Record, seconds: float) -> bool:
     return True
 
 
+def interrupt_descendants() -> None:
+    """SIGINT to whatever this process started, and to whatever that started."""
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    parents = {pid: int(stat[1]) for pid in pids if (stat := _stat(pid))}
+    family: set[int] = set()
+    generation = {os.getpid()}
+    while generation:
+        generation = {pid for pid, parent in parents.items() if parent in generation}
+        family |= generation
+    for pid in family:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+
+
 def _start_time(pid: int) -> str:
-    """Clock ticks since boot from /proc; empty for no process and for a zombie.
+    """Clock ticks since boot; empty for no process and for a zombie.
 
     kill(pid, 0) says that a zombie lives, and a container's first process may be slow to reap.
     """
+    stat = _stat(pid)
+    return "" if not stat or stat[0] in "ZX" else stat[19]
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the state on; empty for no process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return []
     # The name in brackets may hold spaces and brackets itself; what follows the last one is fixed.
-    values = text.rpartition(")")[2].split()
-    return "" if values[0] in "ZX" else values[19]
+    return text.rpartition(")")[2].split()
