@@ -150,7 +150,9 @@ def test_an_offset_that_pins_the_commit_is_named() -> None:
 
 
 @given(st.lists(st.integers(0, 60), max_size=200), st.integers(1, 61))
-def test_no_unfinished_offset_is_ever_below_the_commit_or_marked(order: list[int], count: int) -> None:
+def test_no_unfinished_offset_is_ever_below_the_commit_or_marked(
+    order: list[int], count: int
+) -> None:
     """Whatever finishes in whatever order: delivered = finished + unfinished, and none is lost."""
     book = ledger()
     for offset in range(count):

@@ -1,0 +1,321 @@
+"""Requests in a worker's hands."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from schemas.metrics import Metrics
+from streams.config import StreamsConfig
+from streams.delivery import Delivery
+from streams.inflight import Inflight
+from tests.streams.fakes import Clock, record
+
+
+class Handling:
+    """Runs each request until told to end it."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, asyncio.Event] = {}
+        self.ran: list[tuple[str, bool, str | None]] = []
+        self.refused: list[str] = []
+
+    async def run(self, delivery: Delivery, *, redelivered: bool) -> None:
+        name = delivery.request.request_id
+        self.ran.append((name, redelivered, delivery.stop_reason))
+        gate = self.running.setdefault(name, asyncio.Event())
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            if delivery.stop_reason is None:
+                raise
+            task = asyncio.current_task()
+            assert task is not None
+            task.uncancel()
+            self.ran.append((name, redelivered, delivery.stop_reason))
+        delivery.decided = True
+
+    async def refuse(self, message: Any, reason: str, to: Any) -> None:
+        self.refused.append(reason)
+
+    def end(self, name: str) -> None:
+        self.running.setdefault(name, asyncio.Event()).set()
+
+
+class Partitions:
+    """The consumer's part."""
+
+    def __init__(self) -> None:
+        self.finished: list[int] = []
+        self.may_have_run: set[int] = set()
+        self.flow: list[str] = []
+
+    def attach(self, delivery: Delivery, partition: int, offset: int) -> None: ...
+
+    def redelivered(self, partition: int, offset: int) -> bool:
+        return offset in self.may_have_run
+
+    def finish(self, topic: str, partition: int, offset: int) -> None:
+        self.finished.append(offset)
+
+    def pause(self) -> None:
+        self.flow.append("pause")
+
+    def resume(self) -> None:
+        self.flow.append("resume")
+
+
+class Produced:
+    """Takes what is moved forward."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    async def write(self, topic: str, value: bytes | None, **kwargs: Any) -> None:
+        self.records.append({"topic": topic, "value": value, **kwargs})
+
+
+class Bench:
+    """An Inflight with everything around it at hand."""
+
+    def __init__(self, **config: Any) -> None:
+        self.handling = Handling()
+        self.partitions = Partitions()
+        self.produced = Produced()
+        self.clock = Clock()
+        self.inflight = Inflight(
+            StreamsConfig(**config),
+            self.handling,  # type: ignore[arg-type]
+            self.produced,  # type: ignore[arg-type]
+            self.clock,
+            Metrics(),
+        )
+        self.inflight.partitions = self.partitions
+        self.crashes: list[BaseException] = []
+        self.inflight.fatal = self.crashes.append
+
+    async def settle(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    @property
+    def started(self) -> list[str]:
+        return [name for name, _, _ in self.handling.ran]
+
+
+async def test_offsets_are_finished_in_the_order_of_the_work() -> None:
+    """A later request that ends first finishes its own offset and no other."""
+    bench = Bench()
+    for offset, name in enumerate("ab"):
+        bench.inflight.admit(record(offset, name))
+    await bench.settle()
+    bench.handling.end("/kafka/b")
+    await bench.settle()
+
+    assert bench.partitions.finished == [1]
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+    assert bench.partitions.finished == [1, 0]
+    assert bench.inflight.running == 0
+
+
+async def test_the_same_request_again_attaches_to_the_running_one() -> None:
+    """A producer's retry or a redelivery starts no second call; both offsets finish together."""
+    bench = Bench()
+    bench.inflight.admit(record(0, "a"))
+    await bench.settle()
+    bench.inflight.admit(record(7, "a"))
+    await bench.settle()
+
+    assert bench.started == ["/kafka/a"]
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+    assert sorted(bench.partitions.finished) == [0, 7]
+
+
+async def test_another_asker_is_answered_after_the_running_one() -> None:
+    """The same request with another reply address gets its own answer, from the outcome."""
+    bench = Bench()
+    bench.inflight.admit(record(0, "a", kafka_replyTopic="llm.replies"))
+    await bench.settle()
+    bench.inflight.admit(record(1, "a", kafka_replyTopic="llm.replies.other"))
+    await bench.settle()
+    assert len(bench.handling.ran) == 1
+
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+    assert len(bench.handling.ran) == 2
+    assert sorted(bench.partitions.finished) == [0, 1]
+
+
+async def test_partitions_are_paused_at_the_limit_and_resumed_at_half() -> None:
+    """What is held is bounded; nothing that was delivered is dropped."""
+    bench = Bench(concurrency=1, max_held=4)
+    for offset in range(8):
+        bench.inflight.admit(record(offset, str(offset)))
+    await bench.settle()
+    assert bench.partitions.flow == ["pause"]
+    assert bench.inflight.held == 7
+
+    for offset in range(8):
+        bench.handling.end(f"/kafka/{offset}")
+        await bench.settle()
+    assert bench.partitions.flow == ["pause", "resume"]
+    assert sorted(bench.partitions.finished) == list(range(8))
+
+
+async def test_held_requests_are_bounded_by_bytes() -> None:
+    """One large body is enough to pause."""
+    bench = Bench(concurrency=1, max_held_bytes=100)
+    bench.inflight.admit(record(0, "a"))
+    bench.inflight.admit(record(1, "b"))
+    assert bench.partitions.flow == []
+    bench.inflight.admit(record(2, "c"))
+
+    assert bench.partitions.flow == ["pause"]
+
+
+async def test_a_cancellation_stops_a_running_request() -> None:
+    """The request still ends by itself: its outcome is recorded and its offset finished."""
+    bench = Bench()
+    bench.inflight.admit(record(0, "a"))
+    await bench.settle()
+    bench.inflight.cancel("/kafka/a")
+    await bench.settle()
+
+    assert bench.handling.ran[-1] == ("/kafka/a", False, "cancelled")
+    assert bench.partitions.finished == [0]
+
+
+async def test_a_cancellation_that_comes_first_is_remembered() -> None:
+    """A request that arrives after its cancellation is not run."""
+    bench = Bench()
+    bench.inflight.cancel("/kafka/a")
+    bench.inflight.admit(record(0, "a"))
+    await bench.settle()
+
+    assert bench.handling.ran[0] == ("/kafka/a", False, "cancelled")
+
+
+async def test_deadlines_stop_running_and_waiting_requests() -> None:
+    """Past `ce_expirytime` a running request stops, and a waiting one is not run."""
+    bench = Bench(concurrency=1)
+    expiry = "1970-01-12T13:46:50Z"  # ten seconds after the clock's start
+    bench.inflight.admit(record(0, "a", ce_expirytime=expiry))
+    bench.inflight.admit(record(1, "b", ce_expirytime=expiry))
+    await bench.settle()
+    bench.clock.now += 11
+    bench.inflight.expire()
+    await bench.settle()
+
+    assert bench.handling.ran[1] == ("/kafka/a", False, "expired")
+    assert bench.handling.ran[2] == ("/kafka/b", False, "expired")
+
+
+async def test_a_request_that_crashed_twice_runs_alone() -> None:
+    """It waits until nothing else runs, and nothing starts beside it."""
+    bench = Bench()
+    bench.inflight.redeliveries = lambda partition, name: 1 if name == "/kafka/bad" else 0
+    bench.partitions.may_have_run = {1}
+    bench.inflight.admit(record(0, "a"))
+    bench.inflight.admit(record(1, "bad"))
+    bench.inflight.admit(record(2, "c"))
+    await bench.settle()
+    assert bench.started == ["/kafka/a"]
+
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+    assert bench.started == ["/kafka/a", "/kafka/bad"]
+    bench.handling.end("/kafka/bad")
+    await bench.settle()
+    assert bench.started == ["/kafka/a", "/kafka/bad", "/kafka/c"]
+    assert bench.handling.ran[1] == ("/kafka/bad", True, None)
+
+
+async def test_revoked_partitions_take_their_held_requests_along() -> None:
+    """What was not started belongs to the next owner; what runs goes on."""
+    bench = Bench(concurrency=1)
+    bench.inflight.admit(record(0, "a"))
+    bench.inflight.admit(record(1, "b"))
+    await bench.settle()
+    bench.inflight.drop_held()
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+
+    assert bench.started == ["/kafka/a"]
+    assert bench.partitions.finished == [0]
+
+
+async def test_a_pinned_request_is_produced_again_under_its_id() -> None:
+    """The copy carries the id, so that it attaches; the old offset is finished once it is in the log."""
+    bench = Bench()
+    bench.inflight.admit(record(5, None))
+    await bench.settle()
+    live = bench.inflight._live["llm.requests-0-5"]
+    bench.inflight.move(live, 0, 5)
+    bench.inflight.move(live, 0, 5)
+    await bench.settle()
+
+    (copy,) = bench.produced.records
+    assert ("sluice-request-id", b"llm.requests-0-5") in copy["headers"]
+    assert bench.partitions.finished == [5]
+    moved = record(9, None)
+    moved.headers = copy["headers"]
+    bench.inflight.admit(moved)
+    await bench.settle()
+    assert bench.started == ["llm.requests-0-5"]
+
+
+async def test_a_drain_waits_and_leaves_the_rest_to_others() -> None:
+    """After the time-out what has sent nothing is left unfinished, so that it is redelivered."""
+    bench = Bench()
+    bench.inflight.admit(record(0, "a"))
+    bench.inflight.admit(record(1, "b"))
+    await bench.settle()
+    bench.inflight._live["/kafka/b"].begun = True
+    await bench.inflight.drain(0.01)
+
+    assert ("/kafka/b", False, "shutdown") in bench.handling.ran
+    assert bench.partitions.finished == [1]
+    assert bench.inflight.running == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "fragment"),
+    [
+        (None, [], "no value"),
+        (b"", [], "not valid JSON"),
+        (b"\xff\xfe", [], "not UTF-8"),
+        (b"[]", [], "must be a JSON object"),
+        (b'{"messages":[{}]}', [], "`model` is required"),
+        (b'{"model":"m"}', [], "`messages` is required"),
+        (b'{"model":"m","messages":[]}', [], "at least one"),
+        (b'{"model":1,"messages":[{}]}', [], "`model`"),
+        (b'{"model":"m","messages":{}}', [], "`messages`"),
+        (b'{"model":"m","messages":[{}],"stream":"yes"}', [], "`stream`"),
+        (b'{"model":" ","messages":[{}]}', [], "must not be empty"),
+        (b"{}", [("ce_type", b"llm.request.dance")], "unknown ce_type"),
+        (b"{}", [("ce_expirytime", b"tomorrow")], "isoformat"),
+        (b"{}", [("ce_expirytime", b"2026-01-01T00:00:00")], "no UTC offset"),
+        (b"{}", [("kafka_replyTopic", b"t"), ("kafka_replyPartition", b"abc")], "big-endian"),
+        (b"{}", [("sluice-schema", b"99")], "newer"),
+        (b"{}", [("sluice-user-path", b"\xff")], "not UTF-8"),
+        (b"{}", [("ce_id", b"x" * 300)], "256 characters"),
+        (b"{}", [("sluice-dialect", b"klingon")], "unknown sluice-dialect"),
+    ],
+)
+async def test_bytes_that_are_no_request(
+    value: bytes | None, headers: list[tuple[str, bytes]], fragment: str
+) -> None:
+    """They are refused with the reason, their offset is finished, and a neighbour is not disturbed."""
+    bench = Bench()
+    bad = record(0)
+    bad.value, bad.headers = value, headers
+    bench.inflight.admit(bad)
+    bench.inflight.admit(record(1, "good"))
+    await bench.settle()
+
+    assert fragment in bench.handling.refused[0]
+    assert bench.partitions.finished == [0]
+    assert bench.started == ["/kafka/good"]
+    assert not bench.crashes
