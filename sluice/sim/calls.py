@@ -1,0 +1,66 @@
+"""What was asked of the simulated provider, so that tests can count it; bounded."""
+
+from __future__ import annotations
+
+_MAX_ENTRIES = 100_000
+
+
+class Tally:
+    """Counts by name; the names that were counted first are forgotten first."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def add(self, name: str) -> int:
+        """How often, with this time."""
+        if name not in self._counts and len(self._counts) >= _MAX_ENTRIES:
+            del self._counts[next(iter(self._counts))]
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        return count
+
+    def copy(self) -> dict[str, int]:
+        return dict(self._counts)
+
+
+class Calls:
+    """Everything that `GET /calls` tells."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets all but what is still open."""
+        self.total = 0
+        self.answered = 0
+        self.abandoned = 0  # the caller went away first
+        self._models = Tally()
+        self._keys = Tally()
+        self._request_ids = Tally()
+        self._prompts = Tally()
+
+    def begin(self, model: str, key: str | None, request_id: str | None) -> None:
+        self.total += 1
+        self.open += 1
+        self._models.add(model)
+        if key is not None:
+            self._keys.add(key)
+        if request_id is not None:
+            self._request_ids.add(request_id)
+
+    def attempt(self, digest: bytes) -> int:
+        """How often these messages were sent to this model."""
+        return self._prompts.add(digest.hex())
+
+    def report(self) -> dict[str, object]:
+        return {
+            "total": self.total,
+            "open": self.open,
+            "answered": self.answered,
+            "abandoned": self.abandoned,
+            "models": self._models.copy(),
+            "keys": self._keys.copy(),
+            "request_ids": self._request_ids.copy(),
+        }
