@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-StorageType = Literal["mongodb", "sqlite"]
+StorageType = Literal["mongodb", "sqlite", "jsonl"]
 
 
 class SinkConfig(Struct, frozen=True, kw_only=True):
@@ -16,6 +16,7 @@ class SinkConfig(Struct, frozen=True, kw_only=True):
     mongodb_url: str | None = None
     mongodb_database: str = "sluice"
     sqlite_path: str = "data/sluice.db"
+    jsonl_path: str = "data/exchanges.jsonl"
     bodies: bool = True  # LOGGING_ENABLED: store bodies and headers
     body_limit: int = 1 << 20  # a longer body is cut and marked
     retention_days: int = 30  # 0 keeps for ever

@@ -1,0 +1,75 @@
+"""Records of `llm.exchanges` as a batch of documents, and those that make none. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from schemas import headers as h
+from schemas.exchange import REDELIVERED_TYPE, SCHEMA_VERSION, decode
+from sinks.dead_letters import DeadLetter
+from sinks.document import Document, document
+
+CE_TYPE_REDELIVERED = (h.CE_TYPE, REDELIVERED_TYPE)
+
+
+class Batch:
+    """What one poll gave: documents to store, dead letters, and the offsets to commit after both."""
+
+    __slots__ = ("_records", "dead", "documents", "offsets")
+
+    def __init__(self) -> None:
+        self.documents: list[Document] = []
+        self.dead: list[DeadLetter] = []
+        self.offsets: dict[TopicPartition, int] = {}
+        self._records: list[ConsumerRecord] = []  # of the documents, same order
+
+    def refuse(self, reasons: Mapping[str, str]) -> int:
+        """Make dead letters of the documents that the store does not take; how many."""
+        before = len(self.dead)
+        for found, record in zip(self.documents, self._records, strict=True):
+            if (reason := reasons.get(found.request_id)) is not None:
+                self.dead.append(DeadLetter(record, "sinks.base.Refused", reason))
+        return len(self.dead) - before
+
+    def add(self, record: ConsumerRecord, *, bodies: bool, body_limit: int) -> None:
+        try:
+            found = _document(record, bodies=bodies, body_limit=body_limit)
+        except (ValueError, RecursionError) as error:  # msgspec's and UTF-8 errors are ValueErrors
+            fqcn = f"{type(error).__module__}.{type(error).__qualname__}"
+            self.dead.append(DeadLetter(record, fqcn, str(error)))
+        else:
+            self.documents.append(found)
+            self._records.append(record)
+
+
+def batch(
+    polled: Mapping[TopicPartition, Sequence[ConsumerRecord]], *, bodies: bool, body_limit: int
+) -> Batch:
+    """All records of a poll, in partition order. Records that are no exchanges are only passed over."""
+    found = Batch()
+    for partition, records in polled.items():
+        for record in _exchanges(records):
+            found.add(record, bodies=bodies, body_limit=body_limit)
+        if records:
+            found.offsets[partition] = records[-1].offset + 1
+    return found
+
+
+def _exchanges(records: Iterable[ConsumerRecord]) -> Iterable[ConsumerRecord]:
+    return (record for record in records if CE_TYPE_REDELIVERED not in record.headers)
+
+
+def _document(record: ConsumerRecord, *, bodies: bool, body_limit: int) -> Document:
+    value: bytes | None = record.value
+    if value is None:
+        raise ValueError("the record has no value; an exchange's value is its JSON")
+    if not value.isascii():
+        value.decode()  # msgspec skips over bodies without looking at their characters
+    exchange = decode(value)
+    if exchange.schema_version > SCHEMA_VERSION:
+        raise ValueError(
+            f"schema version {exchange.schema_version} is newer than this sink's {SCHEMA_VERSION}"
+        )
+    return document(exchange, bodies=bodies, body_limit=body_limit)

@@ -1,0 +1,152 @@
+"""Exchanges in one SQLite file: columns for what is asked often, and the whole document as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from schemas.clock import Clock, rfc3339
+from sinks.base import Backpressure, Refused
+from sinks.config import SinkConfig
+from sinks.document import Document, to_json
+from sinks.sqlite_schema import INSERT, migrate, row
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+
+BUSY_TIMEOUT = 5.0  # seconds that a write waits for another process's
+RETRY_AFTER = 0.5  # seconds
+EXPIRE_SLICE = 500  # rows deleted at a time, so that no write waits long for it
+DAY = 86_400.0
+# What is wrong with one document, not with the file: too large, an integer beyond 64 bits, bad text.
+DOCUMENT_ERRORS = (sqlite3.DataError, OverflowError, UnicodeError)
+# synchronous=FULL: an offset that is committed to Kafka must never be ahead of the disk. In WAL mode
+# NORMAL would survive kill -9 too, but not a power cut, and one fsync a batch costs nothing here.
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+class SQLiteSink:
+    """One connection in one thread of its own; other processes may read and write the same file."""
+
+    def __init__(self, config: SinkConfig, clock: Clock) -> None:
+        self._path = Path(config.sqlite_path)
+        self._keep = config.retention_days * DAY
+        self._clock = clock
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+
+    async def open(self) -> None:
+        await self._run(self._connected)
+
+    async def write(self, batch: Sequence[Document]) -> None:
+        if batch:
+            await self._run(lambda: self._write(batch))
+
+    async def expire(self) -> bool:
+        if not self._keep:
+            return False
+        oldest = rfc3339(self._clock.time() - self._keep)
+        return await self._run(lambda: self._expire(oldest)) == EXPIRE_SLICE
+
+    async def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, _guarded(work, self._disconnect))
+
+    # The rest runs in the thread.
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            )
+            try:
+                for pragma in PRAGMAS:
+                    connection.execute(pragma)
+                migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _write(self, batch: Sequence[Document]) -> None:
+        connection = self._connected()
+        reasons: dict[str, str] = {}
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            try:
+                connection.executemany(
+                    INSERT, ((*row(found), to_json(found).decode()) for found in batch)
+                )
+            except DOCUMENT_ERRORS:
+                reasons = _one_by_one(connection, batch)
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+        if reasons:
+            raise Refused(reasons)
+
+    def _expire(self, oldest: str) -> int:
+        return (
+            self._connected()
+            .execute(
+                "DELETE FROM exchanges WHERE rowid IN"
+                " (SELECT rowid FROM exchanges WHERE created_at < ? LIMIT ?)",
+                (oldest, EXPIRE_SLICE),
+            )
+            .rowcount
+        )
+
+
+def _guarded(work: Callable[[], Result], disconnect: Callable[[], None]) -> Callable[[], Result]:
+    """`work` with the file's errors as Backpressure: disk full, locked, gone, not a database."""
+
+    def guarded() -> Result:
+        try:
+            return work()
+        except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                # The file may have been replaced, or its disk mounted anew: look at it afresh.
+                disconnect()
+            raise Backpressure(RETRY_AFTER, f"{type(error).__name__}: {error}") from error
+
+    return guarded
+
+
+def _one_by_one(connection: sqlite3.Connection, batch: Sequence[Document]) -> dict[str, str]:
+    """Insert what can be inserted; the reasons of what cannot. What is in already is left alone."""
+    reasons: dict[str, str] = {}
+    for found in batch:
+        try:
+            connection.execute(INSERT, (*row(found), to_json(found).decode()))
+        except DOCUMENT_ERRORS as error:
+            reasons[found.request_id] = f"{type(error).__name__}: {error}"
+    return reasons
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # some errors, a full disk for one, roll back by themselves
+        connection.execute("ROLLBACK")

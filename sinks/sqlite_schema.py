@@ -1,0 +1,155 @@
+"""The table `exchanges` and how older files become it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from msgspec import UNSET
+
+from sinks.document import Document
+
+Value = str | int | float | None
+
+COLUMNS = (
+    "request_id",
+    "created_at",
+    "finished_at",
+    "outcome",
+    "status",
+    "operation",
+    "dialect",
+    "stream",
+    "source",
+    "user_path",
+    "client",
+    "client_request_id",
+    "provider",
+    "request_model",
+    "response_model",
+    "finish_reason",
+    "error_code",
+    "delivery_attempt",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "reasoning_tokens",
+    "total_seconds",
+    "queued_seconds",
+    "upstream_seconds",
+    "first_token_seconds",
+    "document",
+)
+# Not `INSERT OR IGNORE`: that would also pass over a missing column's value in silence.
+INSERT = (
+    f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+    " ON CONFLICT(request_id) DO NOTHING"
+)
+
+# One tuple of statements for each step from user_version n to n + 1. Never edit one that was released.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE exchanges (
+            request_id TEXT PRIMARY KEY NOT NULL,
+            created_at TEXT NOT NULL,
+            finished_at TEXT NOT NULL,
+            outcome TEXT NOT NULL,
+            status INTEGER NOT NULL,
+            operation TEXT NOT NULL,
+            dialect TEXT NOT NULL,
+            stream INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            user_path TEXT NOT NULL,
+            client TEXT,
+            client_request_id TEXT,
+            provider TEXT,
+            request_model TEXT,
+            response_model TEXT,
+            finish_reason TEXT,
+            error_code TEXT,
+            delivery_attempt INTEGER NOT NULL,
+            input_tokens INTEGER,
+            output_tokens INTEGER,
+            cached_input_tokens INTEGER,
+            reasoning_tokens INTEGER,
+            total_seconds REAL NOT NULL,
+            queued_seconds REAL NOT NULL,
+            upstream_seconds REAL,
+            first_token_seconds REAL,
+            document TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX exchanges_created_at ON exchanges (created_at)",
+        "CREATE INDEX exchanges_user_path ON exchanges (user_path, created_at)",
+        "CREATE INDEX exchanges_request_model ON exchanges (request_model, created_at)",
+        "CREATE INDEX exchanges_provider ON exchanges (provider, created_at)",
+        # Few of many: the partial indexes cost nothing for what is not in them.
+        "CREATE INDEX exchanges_outcome ON exchanges (outcome, created_at) WHERE outcome <> 'completed'",
+        "CREATE INDEX exchanges_client_request_id ON exchanges (client_request_id)"
+        " WHERE client_request_id IS NOT NULL",
+    ),
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest schema; sqlite3.DatabaseError if it is newer than this program.
+
+    Of two processes that start at once, one migrates and the other finds it done.
+    """
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version > len(MIGRATIONS):
+            raise sqlite3.DatabaseError(
+                f"the file has schema version {version}, this program knows {len(MIGRATIONS)}:"
+                " it was written by a newer Sluice"
+            )
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def row(found: Document) -> tuple[Value, ...]:
+    """The values of all columns but the document."""
+    usage, timings = found.usage, found.timings
+    return (
+        found.request_id,
+        found.created_at,
+        found.finished_at,
+        found.outcome,
+        found.status,
+        found.operation,
+        found.dialect,
+        found.stream,
+        found.source,
+        found.user_path,
+        found.client,
+        found.client_request_id,
+        found.provider,
+        found.request_model,
+        found.response_model,
+        found.finish_reason,
+        found.error.code if found.error else None,
+        found.delivery_attempt,
+        usage.input_tokens if usage else None,
+        usage.output_tokens if usage else None,
+        usage.cached_input_tokens if usage else None,
+        usage.reasoning_tokens if usage else None,
+        timings.total,
+        timings.queued,
+        None if timings.upstream is UNSET else timings.upstream,
+        None if timings.first_token is UNSET else timings.first_token,
+    )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
