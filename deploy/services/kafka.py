@@ -15,7 +15,8 @@ from deploy.services.terminal import ServiceError
 POM = "kafka.pom.xml"
 USER = "sluice"
 
-# Rebalance delay 0: a group of one need not wait 3 s for others. Small internal topics and few
+# Rebalance delay 0: a group of one need not wait 3 s for others. Broker session: after kill -9 the
+# controller refuses the broker's next incarnation until the old one's session is over. Small internal topics and few
 # threads: this is one node on a developer's machine. Topics are created explicitly, as in production.
 PROPERTIES = r"""process.roles=broker,controller
 node.id=1
@@ -50,6 +51,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2
 num.io.threads=2
