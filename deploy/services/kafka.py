@@ -16,8 +16,9 @@ POM = "kafka.pom.xml"
 USER = "sluice"
 
 # Rebalance delay 0: a group of one need not wait 3 s for others. Broker session: after kill -9 the
-# controller refuses the broker's next incarnation until the old one's session is over. Small internal topics and few
-# threads: this is one node on a developer's machine. Topics are created explicitly, as in production.
+# controller refuses the broker's next incarnation until the old one's session is over. Small
+# internal topics and few threads: this is one node on a developer's machine. Topics are created
+# explicitly, as in production.
 PROPERTIES = r"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
