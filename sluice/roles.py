@@ -72,11 +72,25 @@ async def sinks(context: Context) -> None:
         await runner.run(
             configs.sink_config(context.settings),
             kafka,
-            context.metrics,
             context.clock,
+            context.metrics,
             context.stop,
             lambda: context.ready(""),
         )
+
+
+async def sim(context: Context) -> None:
+    """A provider that makes its answers up."""
+    from sluice.sim import SimConfig, run
+
+    host, port = "127.0.0.1", context.settings[gateway.SIM_PORT] or SimConfig().port
+    config = SimConfig(host=host, port=port)
+    try:
+        await run(config, context.stop, context.ready)
+    except OSError as error:
+        raise CannotStart(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; set SLUICE_SIM_PORT"
+        ) from error
 
 
 def kafka_config(settings: Settings) -> KafkaConfig:

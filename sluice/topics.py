@@ -115,6 +115,8 @@ async def describe(kafka: KafkaConfig, wanted: Sequence[Topic]) -> list[Descript
     async with admin_client(kafka) as admin:
         counts = await _partitions(admin, names)
         configs = {name: await _config(admin, name) for name in names if counts.get(name)}
+    if not counts:
+        return [await _describe_one(None, topic, 0, configs) for topic in wanted]
     consumer = AIOKafkaConsumer(
         **kafka.client_options("sluice-topics"), group_id=None, enable_auto_commit=False
     )
@@ -130,12 +132,12 @@ async def describe(kafka: KafkaConfig, wanted: Sequence[Topic]) -> list[Descript
 
 
 async def _describe_one(
-    consumer: AIOKafkaConsumer, topic: Topic, count: int, configs: dict[str, dict[str, Any]]
+    consumer: AIOKafkaConsumer | None, topic: Topic, count: int, configs: dict[str, dict[str, Any]]
 ) -> Description:
     partitions = [TopicPartition(topic.name, number) for number in range(count)]
     ends: dict[TopicPartition, int] = {}
     begins: dict[TopicPartition, int] = {}
-    if partitions:
+    if consumer is not None and partitions:
         ends = await consumer.end_offsets(partitions)
         begins = await consumer.beginning_offsets(partitions)
     config = {key: value for key, (value, _source) in configs.get(topic.name, {}).items()}
@@ -155,8 +157,9 @@ def _int(text: str | None) -> int | None:
 
 
 def describe_error(error: BaseException) -> str:
-    """One line; some of aiokafka's errors have an empty text."""
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    """One line. Some errors say nothing but their name, aiokafka's begin with it."""
+    name, text = type(error).__name__, str(error)
+    return text if text.startswith(name) else f"{name}: {text}".rstrip(": ")
 
 
 async def _create_missing(

@@ -62,7 +62,10 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
             origins[row.name] = value.origin
         except ValueError as error:
             problems.append(_problem(row, name, value, error))
-    settings = Settings(values, origins, sources.environment())
+    environment = sources.environment()
+    if simulated := values.get(work.SIM_URL.name):
+        environment["SIM_BASE_URL"] = str(simulated)  # as for every other vendor
+    settings = Settings(values, origins, environment)
     problems += [*_contradictions(settings), *_provider_problems(sources)]
     if problems:
         raise SettingsError(problems)

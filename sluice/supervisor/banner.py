@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from sluice.settings import Settings, configs, gateway, work
+from sluice.settings import Settings, configs, gateway
 from sluice.supervisor.plan import Plan
 
 MODEL_ATTEMPTS = 20
@@ -20,7 +20,10 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 async def show(plan: Plan, out: TextIO) -> None:
     """Print it; waits a moment for the first model's name."""
-    model = await _first_model(plan.settings)
+    configured = [
+        f"{instance.name}/{model}" for instance in plan.providers for model in instance.models
+    ]
+    model = configured[0] if configured else await _first_model(plan.settings)
     out.write(text(plan, model, show_key=out.isatty()))
     out.flush()
 
@@ -55,10 +58,7 @@ def _broker(plan: Plan) -> str:
 def _providers(plan: Plan) -> str:
     if plan.simulated:
         return "simulated, since no provider's key is set (OPENAI_API_KEY and the like)"
-    names = [instance.name for instance in plan.providers]
-    if plan.settings[work.SIM_URL]:
-        names.append("sim")
-    return ", ".join(names)
+    return ", ".join(instance.name for instance in plan.providers)
 
 
 def _store(settings: Settings) -> str:

@@ -49,7 +49,8 @@ class Child:
         self._tasks = tasks
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
-        self._ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        # The address that the child names when it is first ready; ChildFailed if it ends before.
+        self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -61,10 +62,6 @@ class Child:
     def start(self) -> None:
         """Begin; returns at once."""
         self._keeper = self._tasks.start(self._keep(), name=f"keep {self.spec.role}")
-
-    async def ready(self) -> str:
-        """The address that the child names when it is first ready; ChildFailed if it ends before."""
-        return await asyncio.shield(self._ready)
 
     async def stop(self, timeout: float) -> bool:
         """SIGTERM, then SIGKILL after `timeout` seconds; whether the first sufficed."""
@@ -98,7 +95,7 @@ class Child:
             code = await self._run_once()
             if self._stopping.is_set():
                 break
-            if not self._ready.done():
+            if not self.ready.done():
                 self._fail(_ending(self.spec.role, code))
                 return
             if self._clock.monotonic() - started > RAN_WELL:
@@ -112,12 +109,12 @@ class Child:
             await self._pause(backoff)
             backoff = min(backoff * 2, MAX_BACKOFF)
             self.restarts += 1
-        if not self._ready.done():
+        if not self.ready.done():
             self._fail(f"{self.spec.role} was stopped before it was ready")
 
     def _fail(self, reason: str) -> None:
-        self._ready.set_exception(ChildFailed(reason))
-        self._ready.exception()  # seen: perhaps nobody waits
+        self.ready.set_exception(ChildFailed(reason))
+        self.ready.exception()  # seen: perhaps nobody waits
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -169,8 +166,8 @@ class Child:
             transport.close()
         if not line:
             return
-        if not self._ready.done():
-            self._ready.set_result(line.decode().strip())
+        if not self.ready.done():
+            self.ready.set_result(line.decode().strip())
         else:
             log.info("child_restarted", child=self.spec.role, pid=self.pid, restarts=self.restarts)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from providers.instances import Instance, instances
 from sluice import ports, telemetry
-from sluice.settings import Settings, gateway, kafka, work
+from sluice.settings import Settings, gateway, kafka
 from sluice.supervisor.child import Spec
 
 # The order of the start; the stop has its own, since requests are answered by those behind.
@@ -27,7 +27,7 @@ class Plan:
         self.settings = settings
         self.providers: list[Instance] = instances(settings.environment)
         self.embedded = settings[kafka.BOOTSTRAP_SERVERS] is None
-        self.simulated = not self.providers and settings[work.SIM_URL] is None
+        self.simulated = not self.providers
         self.bootstrap = settings[kafka.BOOTSTRAP_SERVERS] or ""  # the embedded one's once it runs
         self._sim_url = ""
         self._sim_port = settings[gateway.SIM_PORT] or (ports.free_port() if self.simulated else 0)
@@ -49,7 +49,7 @@ class Plan:
         if role == "broker":
             self.bootstrap = address
         elif role == "sim":
-            self._sim_url = address
+            self._sim_url = f"{address}/v1"
 
     def spec(self, role: str) -> Spec:
         """How to run a role, once those before it are ready."""

@@ -65,14 +65,12 @@ class Supervisor:
             child = Child(self._spec(role), self._relay, self._clock, self._tasks)
             self.children[role] = child
             child.start()
-            ready = self._tasks.start(child.ready(), name=f"wait for {role}")
             stopped = self._tasks.start(self._stop.wait(), name="wait for a stop")
-            await asyncio.wait((ready, stopped), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((child.ready, stopped), return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
-            if not ready.done():
-                ready.cancel()
+            if not child.ready.done():
                 return False
-            self._started(role, ready.result())
+            self._started(role, child.ready.result())
         return True
 
     async def wait(self) -> None:

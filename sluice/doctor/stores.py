@@ -1,0 +1,86 @@
+"""Checks of the stores: SQLite, JSON lines, MongoDB, Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from pathlib import Path
+
+from sluice.doctor.finding import Finding
+from sluice.doctor.surroundings import unwritable
+from sluice.settings import Settings, configs, work
+
+
+async def check_store(settings: Settings) -> list[Finding]:
+    """The store of the exchanges."""
+    sink = configs.sink_config(settings)
+    if sink.storage_type == "mongodb":
+        return await _check_mongodb(sink.mongodb_url or "", sink.mongodb_database)
+    path = Path(sink.sqlite_path if sink.storage_type == "sqlite" else sink.jsonl_path)
+    name = "SQLITE_PATH" if sink.storage_type == "sqlite" else "JSONL_PATH"
+    problem = await asyncio.to_thread(unwritable, path.parent)
+    if problem is None:
+        problem = await asyncio.to_thread(_unusable, path, sink.storage_type == "sqlite")
+    if problem:
+        mend = f"Set {name} to a file that this user may write."
+        return [Finding("store", "wrong", f"{path}: {problem}", mend)]
+    return [Finding("store", "ok", f"{sink.storage_type} at {path}")]
+
+
+def _unusable(path: Path, database: bool) -> str | None:
+    if not path.exists():
+        return None
+    if not os.access(path, os.W_OK):
+        return "this user may not write it"
+    if database:
+        try:
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            try:
+                connection.execute("select count(*) from sqlite_schema").fetchone()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            return f"no SQLite database: {error}"
+    return None
+
+
+async def _check_mongodb(url: str, database: str) -> list[Finding]:
+    from pymongo import AsyncMongoClient
+    from pymongo.errors import PyMongoError
+
+    try:
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+            url, serverSelectionTimeoutMS=5_000, appname="sluice-doctor"
+        )
+        try:
+            await client.admin.command("ping")
+            await client[database].list_collection_names()
+        finally:
+            await client.close()
+    except PyMongoError as error:
+        # What follows repeats it for every server, with the topology.
+        reason = str(error).partition(" (configured")[0]
+        mend = "Check MONGODB_URL (address, user, password) and that the server runs."
+        return [Finding("store", "wrong", f"mongodb: {type(error).__name__}: {reason}", mend)]
+    return [Finding("store", "ok", f"mongodb answers; exchanges go to {database}.exchanges")]
+
+
+async def check_redis(settings: Settings) -> list[Finding]:
+    """Redis, if it is set."""
+    url = settings[work.REDIS_URL]
+    if url is None:
+        return []
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
+    try:
+        client = Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5)
+        try:
+            await client.ping()
+        finally:
+            await client.aclose()
+    except (RedisError, OSError, ValueError) as error:
+        mend = "Check REDIS_URL (address, password, database) and that the server runs."
+        return [Finding("Redis", "wrong", f"{type(error).__name__}: {error}", mend)]
+    return [Finding("Redis", "ok", "answers")]
