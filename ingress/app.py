@@ -77,7 +77,7 @@ def _add_routes(app: Sanic[Any, Any]) -> None:
         (readiness, "/health/ready"),
         (metrics_page, "/metrics"),
     ):
-        app.add_route(handler, path, methods=_READ, ignore_body=True, unquote=True)
+        app.add_route(handler, path, methods=_READ, ignore_body=True)
     for path, methods in (
         ("/v1/chat/completions", "POST"),
         ("/v1/models", "GET, HEAD"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -32,7 +33,7 @@ async def models(request: IncomingRequest) -> Answer:
 async def model(request: IncomingRequest, name: str) -> Answer:
     """One model, by `instance/model` or by its bare id."""
     gateway: Gateway = request.app.ctx.gateway
-    return _answer(gateway, request, name)
+    return _answer(gateway, request, unquote(name))
 
 
 def _answer(gateway: Gateway, request: IncomingRequest, name: str | None) -> Answer:

@@ -1,6 +1,7 @@
 """An ingress of one's own in the test's process, over whatever broker there is."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -45,13 +46,19 @@ class Catalog:
 class Ingress:
     """A running ingress and a client of it."""
 
-    def __init__(self, gateway: Gateway, url: str, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, gateway: Gateway, url: str, client: httpx.AsyncClient, stop: asyncio.Event
+    ) -> None:
         self.gateway = gateway
         self.url = url
         self.host, _, port = url.removeprefix("http://").rpartition(":")
         self.port = int(port)
         self.client = client
-        self.stop = asyncio.Event()
+        self.stop = stop
+
+    def listening(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((self.host, self.port)) == 0
 
     async def chat(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
         return await self.client.post("/v1/chat/completions", json=body(**fields), headers=headers)
@@ -93,34 +100,46 @@ async def create_topics(kafka: KafkaConfig) -> None:
         await admin.close()
 
 
-@asynccontextmanager
-async def ingress_over(kafka: KafkaConfig, port: int, **settings: Any) -> AsyncIterator[Ingress]:
-    """An ingress that is ready; it is stopped at the end if the test has not stopped it."""
-    config = structs.replace(
+def settings_of(port: int, **settings: Any) -> IngressConfig:
+    return structs.replace(
         IngressConfig(port=port, partitions=PARTITIONS, master_key=KEY, shutdown_timeout=1.0),
         **settings,
     )
+
+
+def start_without_waiting(
+    config: IngressConfig, kafka: KafkaConfig
+) -> tuple[asyncio.Task[None], asyncio.Event]:
+    """An ingress that may never be ready, and the event that stops it."""
     app = create_app(config, kafka, Catalog(), Metrics(), SystemClock())
+    stop = asyncio.Event()
+    return asyncio.create_task(run(app, stop=stop, ready=lambda _: None)), stop
+
+
+@asynccontextmanager
+async def ingress_over(kafka: KafkaConfig, port: int, **settings: Any) -> AsyncIterator[Ingress]:
+    """An ingress that is ready; it is stopped at the end if the test has not stopped it."""
+    app = create_app(settings_of(port, **settings), kafka, Catalog(), Metrics(), SystemClock())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(run(app, stop=stop, ready=ready.set_result))
     try:
         await asyncio.wait((running, ready), timeout=20, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        headers = {"authorization": f"Bearer {KEY}"}
-        async with httpx.AsyncClient(
-            base_url=ready.result(),
-            headers=headers,
-            timeout=20,
-            limits=httpx.Limits(max_connections=None),
-        ) as client:
-            ingress = Ingress(app.ctx.gateway, ready.result(), client)
-            ingress.stop = stop
-            yield ingress
+        if not ready.done():
+            stop.set()
+            await running
+        async with client_of(ready.result()) as client:
+            yield Ingress(app.ctx.gateway, ready.result(), client, stop)
     finally:
         stop.set()
-        await running
+        await asyncio.wait((running,))
+    running.result()
+
+
+def client_of(url: str) -> httpx.AsyncClient:
+    headers = {"authorization": f"Bearer {KEY}"}
+    limits = httpx.Limits(max_connections=None)
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=20, limits=limits)
 
 
 Start = Callable[..., Awaitable[Ingress]]

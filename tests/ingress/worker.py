@@ -94,6 +94,15 @@ class Worker:
     def cancellations(self) -> list[Cancellation]:
         return [record for record in self.control if isinstance(record, Cancellation)]
 
+    @property
+    def heartbeats(self) -> list[Heartbeat]:
+        """Of ingresses."""
+        return [
+            record
+            for record in self.control
+            if isinstance(record, Heartbeat) and record.role == "ingress"
+        ]
+
     def cancelled(self, request_id: str) -> str | None:
         """Why this request was cancelled, if it was."""
         return next((c.reason for c in self.cancellations if c.request_id == request_id), None)
