@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -170,12 +169,12 @@ class Stack:
         finally:
             await consumer.stop()
 
-    async def requests(self) -> Counter[str]:
-        """How often each request stands in the log, by ce_id."""
-        return Counter(
-            headers["ce_id"].decode()
+    async def request_ids(self) -> list[tuple[str, str]]:
+        """ce_id and ce_source of every request in the log; empty where a producer gave none."""
+        return [
+            (headers.get("ce_id", b"").decode(), headers.get("ce_source", b"/kafka").decode())
             for _, _, headers, _, _ in await self.read(self.topics.requests)
-        )
+        ]
 
     async def exchanges(self) -> list[Exchange]:
         """All outcomes, in log order; an id may stand there twice, its first is the outcome."""

@@ -1,0 +1,165 @@
+"""Clients of a gateway that is being killed, and the count at the end."""
+
+import asyncio
+import json
+from collections import Counter
+
+import httpx
+from aiokafka import AIOKafkaProducer
+from msgspec import Struct
+
+from tests.stack import Stack, until
+
+WORDS = 12
+
+
+class Seen(Struct):
+    """What one client saw."""
+
+    name: str
+    streamed: bool
+    request_id: str | None = None
+    status: int | None = None  # None: the connection broke before any answer
+    text: str = ""
+    ended: str = "broken"  # whole | error (an HTTP or in-band error) | broken (the connection)
+
+
+def prompt(name: str) -> str:
+    return " ".join([name, *(f"w{index}" for index in range(WORDS))])
+
+
+def body(name: str, model: str, streamed: bool) -> dict[str, object]:
+    messages = [{"role": "user", "content": prompt(name)}]
+    return {"model": model, "messages": messages, "stream": streamed}
+
+
+async def ask(client: httpx.AsyncClient, name: str, model: str, streamed: bool) -> Seen:
+    """One request by HTTP, read to whatever end it has."""
+    seen = Seen(name, streamed)
+    try:
+        async with client.stream(
+            "POST", "/v1/chat/completions", json=body(name, model, streamed)
+        ) as response:
+            seen.status = response.status_code
+            seen.request_id = response.headers.get("sluice-request-id")
+            raw = ""
+            async for piece in response.aiter_text():
+                raw += piece
+                seen.text = raw
+    except httpx.HTTPError:
+        return seen
+    if seen.status != 200:
+        seen.ended = "error"
+    elif streamed:
+        _read_stream(seen, raw)
+    else:
+        seen.text = json.loads(raw)["choices"][0]["message"]["content"]
+        seen.ended = "whole"
+    return seen
+
+
+def _read_stream(seen: Seen, raw: str) -> None:
+    """Every event must parse: an error never lands inside half an event."""
+    text, done, error = "", False, False
+    for block in raw.split("\n\n"):
+        for line in block.splitlines():
+            if not line.startswith("data: "):
+                continue
+            assert not done, f"after [DONE]: {line}"
+            if line == "data: [DONE]":
+                done = True
+                continue
+            event = json.loads(line[6:])
+            error = error or "error" in event
+            for choice in event.get("choices", ()):
+                text += choice["delta"].get("content") or ""
+    seen.text = text
+    seen.ended = "error" if error else "whole" if done else "silently cut"
+
+
+async def ask_many(stack: Stack, names: list[str], model: str = "sim-10") -> list[Seen]:
+    """All at once; every second one streamed."""
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=stack.url, timeout=90, limits=limits) as client:
+        return await asyncio.gather(
+            *(ask(client, name, model, index % 2 == 1) for index, name in enumerate(names))
+        )
+
+
+async def produce_many(stack: Stack, names: list[str], model: str = "sim-10") -> None:
+    """Straight to the request topic, with a ce_id and no reply address."""
+    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
+    await producer.start()
+    try:
+        for name in names:
+            value = json.dumps(body(name, model, False)).encode()
+            await producer.send(stack.topics.requests, value, headers=[("ce_id", name.encode())])
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+async def upstream_calls(stack: Stack) -> Counter[str]:
+    """Calls of the provider by request id."""
+    async with httpx.AsyncClient(timeout=10) as client:
+        report = (await client.get(f"http://127.0.0.1:{stack.sim_port}/calls")).json()
+    return Counter(report["request_ids"])
+
+
+async def forget_calls(stack: Stack) -> None:
+    async with httpx.AsyncClient(timeout=10) as client:
+        await client.delete(f"http://127.0.0.1:{stack.sim_port}/calls")
+
+
+class Count(Struct):
+    """Accepted, outcomes, documents, calls; and what stands there twice."""
+
+    accepted: set[str]
+    outcomes: dict[str, str]
+    documents: set[str]
+    calls: Counter[str]
+    repeated: set[str]
+
+
+async def settled(stack: Stack, seconds: float = 90.0) -> Count:
+    """Wait until every accepted request has an outcome and a document; the count then.
+
+    Accepted is what stands in the log: also what was produced for a client that saw a 503.
+    """
+    accepted = {
+        name if "/ingress/" in source else f"{source}/{name}"
+        for name, source in await stack.request_ids()
+    }
+
+    async def accounted() -> bool:
+        return accepted <= set(stack.documents())
+
+    await until(accounted, seconds, f"of {len(accepted)} accepted requests some have no document")
+    found = await stack.exchanges()
+    outcomes: dict[str, str] = {}
+    for exchange in found:
+        outcomes.setdefault(exchange.request_id, exchange.outcome)
+    documents = stack.documents()
+    assert len(documents) == len(set(documents)), "a request has two documents"
+    calls = await upstream_calls(stack)
+    return Count(
+        accepted,
+        outcomes,
+        set(documents),
+        calls,
+        {name for name, count in calls.items() if count > 1},
+    )
+
+
+def no_half_answer(seen: list[Seen]) -> None:
+    """Whole answers are right, and nothing that is not whole looks so."""
+    for each in seen:
+        assert each.ended != "silently cut", f"{each.name} was cut in silence: {each.text!r}"
+        if each.ended == "whole":
+            assert each.text == prompt(each.name), f"{each.name} got {each.text!r}"
+
+
+def accounted_for_once(count: Count) -> None:
+    """accepted = outcomes = documents, one each."""
+    assert count.accepted ^ set(count.outcomes) == set()
+    assert count.accepted ^ count.documents == set()
