@@ -114,16 +114,16 @@ async def _supervised(
 
 
 def _signals(stop: asyncio.Event, *, ignore_interrupt: bool) -> None:
-    """SIGTERM, and Ctrl-C if it is ours, set `stop`; the second of them ends the process at once."""
+    """SIGTERM, and Ctrl-C if it is ours, set `stop`; a second Ctrl-C ends the process at once."""
     loop = asyncio.get_running_loop()
 
-    def asked() -> None:
+    def interrupted() -> None:
         if stop.is_set():
             os._exit(EXIT_INTERRUPTED)
         stop.set()
 
-    loop.add_signal_handler(signal.SIGTERM, asked)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
     if ignore_interrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     else:
-        loop.add_signal_handler(signal.SIGINT, asked)
+        loop.add_signal_handler(signal.SIGINT, interrupted)

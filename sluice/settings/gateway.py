@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from ingress.config import IngressConfig
 from schemas.faultpoints import FAULT_POINTS
 from sluice.settings.kinds import (
     HEADER_SECRET,
@@ -23,12 +24,14 @@ from sluice.settings.kinds import (
 )
 from sluice.settings.setting import Group, Setting
 
+_INGRESS = IngressConfig()
+
 
 def _fault_point(text: str) -> None:
     name, colon, count = text.partition(":")
     if name not in FAULT_POINTS:
         raise ValueError("unknown fault point")
-    if colon and not (count.isdigit() and int(count) > 0):
+    if colon and not (count.isascii() and count.isdigit() and int(count) > 0):
         raise ValueError("after the colon stands how often it is passed, from 1")
 
 
@@ -40,11 +43,11 @@ def _supervisor(text: str) -> None:
 HOST = Setting(
     name="HOST",
     kind=HOST_KIND,
-    default="127.0.0.1",
+    default=_INGRESS.host,
     summary="Address on which the gateway listens; the container image sets `0.0.0.0`.",
 )
 PORT = Setting(
-    name="PORT", kind=PORT_KIND, default=8080, summary="Port on which the gateway listens."
+    name="PORT", kind=PORT_KIND, default=_INGRESS.port, summary="Port on which the gateway listens."
 )
 MASTER_KEY = Setting[str | None](
     name="GOMODEL_MASTER_KEY",
@@ -64,61 +67,61 @@ TRUSTED_PROXIES = Setting[tuple[str, ...]](
 BODY_SIZE_LIMIT = Setting(
     name="BODY_SIZE_LIMIT",
     kind=size(1 << 10, 15 << 20),
-    default=10 << 20,
+    default=_INGRESS.body_limit,
     summary="Largest request body; a larger one is answered by 413.",
 )
 BODY_TIMEOUT = Setting(
     name="INGRESS_BODY_TIMEOUT",
     kind=duration(0.1, 3600),
-    default=30.0,
+    default=_INGRESS.body_timeout,
     summary="A request's body must have arrived by then, however slowly it trickles.",
 )
 PUBLISH_TIMEOUT = Setting(
     name="INGRESS_PUBLISH_TIMEOUT",
     kind=duration(0.1, 60),
-    default=1.8,
+    default=_INGRESS.publish_timeout,
     summary="Without Kafka's acknowledgement by then, a request is refused with 503.",
 )
 MAX_IN_FLIGHT = Setting(
     name="INGRESS_MAX_IN_FLIGHT",
     kind=integer(1, 1_000_000),
-    default=4096,
+    default=_INGRESS.max_in_flight,
     summary="Requests that one ingress has in flight at most; more are answered by 503.",
 )
 MAX_IN_FLIGHT_BYTES = Setting(
     name="INGRESS_MAX_IN_FLIGHT_BYTES",
     kind=size(1 << 20, 64 << 30),
-    default=256 << 20,
+    default=_INGRESS.max_in_flight_bytes,
     summary="Bytes of the bodies of requests in flight that one ingress holds at most.",
 )
 REPLY_BUFFER = Setting(
     name="INGRESS_REPLY_BUFFER",
     kind=size(64 << 10, 1 << 30),
-    default=8 << 20,
+    default=_INGRESS.reply_buffer,
     summary="Bytes of an answer that wait for one slow reader before it is dropped.",
 )
 WRITE_TIMEOUT = Setting(
     name="INGRESS_WRITE_TIMEOUT",
     kind=duration(1, 3600),
-    default=30.0,
+    default=_INGRESS.write_timeout,
     summary="A reader that takes nothing for so long is dropped.",
 )
 PING_INTERVAL = Setting(
     name="INGRESS_PING_INTERVAL",
     kind=duration(0.1, 3600),
-    default=15.0,
+    default=_INGRESS.ping_interval,
     summary="Silence after which a stream gets an SSE comment, so that no proxy closes it.",
 )
 MAX_QUEUE_WAIT = Setting(
     name="INGRESS_MAX_QUEUE_WAIT",
     kind=duration(1, 86_400),
-    default=60.0,
+    default=_INGRESS.max_lag_seconds,
     summary="Expected wait for a worker above which requests are answered by 503.",
 )
 SLOT = Setting(
     name="SLUICE_SLOT",
     kind=integer(0, 4095),
-    default=0,
+    default=_INGRESS.slot,
     summary="This ingress process's partition of the reply topic; no two may share one.",
 )
 
@@ -131,7 +134,7 @@ DATA_DIR = Setting(
 SHUTDOWN_TIMEOUT = Setting(
     name="SHUTDOWN_TIMEOUT",
     kind=duration(1, 3600),
-    default=30.0,
+    default=_INGRESS.shutdown_timeout,
     summary="How long a stop waits for running work; `serve` shares it out among its roles.",
 )
 SIM_PORT = Setting[int | None](

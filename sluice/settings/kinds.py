@@ -24,10 +24,10 @@ class Kind(Struct, Generic[T], frozen=True):
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_SIZE = re.compile(r"(\d+)([KMG])?B?", re.IGNORECASE)
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_SIZE = re.compile(r"([0-9]+)([KMG])?B?", re.IGNORECASE)
 _SHIFT = {"": 0, "K": 10, "M": 20, "G": 30}
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{0,100}")
@@ -70,7 +70,7 @@ def integer(low: int, high: int) -> Kind[int]:
     """A whole number in a range."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"-?\d{1,18}", text):
+        if not re.fullmatch(r"-?[0-9]{1,18}", text):
             raise ValueError("not a whole number")
         _within(int(text), low, high, "{:.0f}".format)
         return int(text)
@@ -165,7 +165,11 @@ def _items(text: str) -> list[str]:
 def _servers(text: str) -> str:
     for item in _items(text):
         host, _, port = item.rpartition(":")
-        if not _HOST.fullmatch(host) or not port.isdigit() or not 0 < int(port) < 65536:
+        if (
+            not _HOST.fullmatch(host)
+            or not (port.isascii() and port.isdigit())
+            or not 0 < int(port) < 65536
+        ):
             raise ValueError(f"{item!r} is not host:port")
     return ",".join(_items(text))
 

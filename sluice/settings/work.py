@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from sinks.config import StorageType
+from ingress.config import IngressConfig
+from providers.config import RegistryConfig, TransportConfig
+from sinks.config import SinkConfig, StorageType
 from sluice.settings.kinds import (
     BOOLEAN,
     PATH,
@@ -17,49 +19,56 @@ from sluice.settings.kinds import (
     url,
 )
 from sluice.settings.setting import Group, Setting
+from streams.config import StreamsConfig
+
+_INGRESS = IngressConfig()
+_REGISTRY = RegistryConfig()
+_SINK = SinkConfig()
+_STREAMS = StreamsConfig()
+_TRANSPORT = TransportConfig()
 
 ModelsMode = Literal["fallback", "allowlist"]
 
 HTTP_TIMEOUT = Setting(
     name="HTTP_TIMEOUT",
     kind=duration(1, 86_400),
-    default=600.0,
+    default=_INGRESS.request_timeout,
     summary="Time that a request may take in all; becomes its deadline.",
 )
 RESPONSE_HEADER_TIMEOUT = Setting(
     name="HTTP_RESPONSE_HEADER_TIMEOUT",
     kind=duration(0.1, 86_400),
-    default=600.0,
+    default=_TRANSPORT.response_header_timeout,
     summary="Wait for a provider's response headers.",
 )
 CONNECT_TIMEOUT = Setting(
     name="HTTP_CONNECT_TIMEOUT",
     kind=duration(0.1, 600),
-    default=3.0,
+    default=_TRANSPORT.connect_timeout,
     summary="Wait for a connection to a provider.",
 )
 STREAM_IDLE_TIMEOUT = Setting(
     name="STREAM_IDLE_TIMEOUT",
     kind=duration(0.1, 86_400),
-    default=120.0,
+    default=_TRANSPORT.stream_idle_timeout,
     summary="Silence inside a provider's answer after which it counts as broken off.",
 )
 MAX_RESPONSE = Setting(
     name="HTTP_MAX_RESPONSE_SIZE",
     kind=size(1 << 20, 1 << 30),
-    default=64 << 20,
+    default=_TRANSPORT.max_response,
     summary="Largest answer that is taken from a provider.",
 )
 CACHE_REFRESH_INTERVAL = Setting(
     name="CACHE_REFRESH_INTERVAL",
     kind=duration(1, 30 * 86_400),
-    default=3600.0,
+    default=_REGISTRY.refresh_interval,
     summary="Time between two readings of the providers' model lists.",
 )
 CACHE_FETCH_TIMEOUT = Setting(
     name="CACHE_FETCH_TIMEOUT",
     kind=duration(1, 600),
-    default=60.0,
+    default=_REGISTRY.fetch_timeout,
     summary="Wait for one provider's model list.",
 )
 CACHE_DIR = Setting[str | None](
@@ -72,7 +81,7 @@ CACHE_DIR = Setting[str | None](
 MODELS_MODE = Setting[ModelsMode](
     name="CONFIGURED_PROVIDER_MODELS_MODE",
     kind=choice(get_args(ModelsMode)),
-    default="fallback",
+    default=_REGISTRY.configured_models,
     summary="Whether `<VENDOR>_MODELS` stands in for the provider's list until that is read "
     "(fallback), or is the list (allowlist).",
 )
@@ -87,55 +96,55 @@ SIM_URL = Setting[str | None](
 CONCURRENCY = Setting(
     name="STREAMS_CONCURRENCY",
     kind=integer(1, 100_000),
-    default=512,
+    default=_STREAMS.concurrency,
     summary="Requests that a worker runs at once.",
 )
 MAX_HELD = Setting(
     name="STREAMS_MAX_HELD",
     kind=integer(1, 100_000),
-    default=512,
+    default=_STREAMS.max_held,
     summary="Requests that wait in a worker beside the running ones before it stops reading.",
 )
 MAX_HELD_BYTES = Setting(
     name="STREAMS_MAX_HELD_BYTES",
     kind=size(1 << 20, 64 << 30),
-    default=128 << 20,
+    default=_STREAMS.max_held_bytes,
     summary="Bytes of the bodies of requests that a worker holds at most.",
 )
 STREAMS_SESSION_TIMEOUT = Setting(
     name="STREAMS_SESSION_TIMEOUT",
     kind=duration(6, 1800),
-    default=10.0,
+    default=_STREAMS.session_timeout,
     summary="Silence after which Kafka gives a worker's partitions to others.",
 )
 HEARTBEAT_INTERVAL = Setting(
     name="STREAMS_HEARTBEAT_INTERVAL",
     kind=duration(0.1, 600),
-    default=2.0,
+    default=_STREAMS.heartbeat_interval,
     summary="Time between a worker's heartbeats to Kafka; at most a third of the session time-out.",
 )
 COMMIT_INTERVAL = Setting(
     name="STREAMS_COMMIT_INTERVAL",
     kind=duration(0.05, 60),
-    default=0.3,
+    default=_STREAMS.commit_interval,
     summary="Time between a worker's offset commits.",
 )
 FETCH_MAX_WAIT = Setting(
     name="STREAMS_FETCH_MAX_WAIT",
     kind=duration(0.01, 5),
-    default=0.25,
+    default=_STREAMS.fetch_max_wait,
     summary="How long Kafka holds a worker's fetch when there is nothing to read.",
 )
 PIN_LIMIT = Setting(
     name="STREAMS_PIN_LIMIT",
     kind=integer(100, 20_000),
-    default=5_000,
+    default=_STREAMS.pin_limit,
     summary="Finished requests above a running one before that one is moved forward in the log.",
 )
 STALL_TIMEOUT = Setting(
     name="STREAMS_STALL_TIMEOUT",
     kind=duration(5, 86_400),
-    default=60.0,
+    default=_STREAMS.stall_timeout,
     summary="A worker that is behind and gets nothing for so long ends itself to be restarted.",
 )
 
@@ -170,43 +179,43 @@ MONGODB_URL = Setting[str | None](
 MONGODB_DATABASE = Setting(
     name="MONGODB_DATABASE",
     kind=TEXT,
-    default="sluice",
+    default=_SINK.mongodb_database,
     summary="The database whose collection `exchanges` receives the exchanges.",
 )
 LOGGING_ENABLED = Setting(
     name="LOGGING_ENABLED",
     kind=BOOLEAN,
-    default=True,
+    default=_SINK.bodies,
     summary="Whether stored exchanges have bodies and headers.",
 )
 LOGGING_BODY_LIMIT = Setting(
     name="LOGGING_BODY_LIMIT",
     kind=size(0, 15 << 20),
-    default=1 << 20,
+    default=_SINK.body_limit,
     summary="A stored body that is longer is cut and marked.",
 )
 RETENTION_DAYS = Setting(
     name="LOGGING_RETENTION_DAYS",
     kind=integer(0, 36_500),
-    default=30,
+    default=_SINK.retention_days,
     summary="Days that stored exchanges are kept; 0 is for ever.",
 )
 BATCH_SIZE = Setting(
     name="SINKS_BATCH_SIZE",
     kind=integer(1, 10_000),
-    default=500,
+    default=_SINK.batch_size,
     summary="Exchanges written at once at most.",
 )
 BATCH_WAIT = Setting(
     name="SINKS_BATCH_WAIT",
     kind=duration(0, 60),
-    default=0.2,
+    default=_SINK.batch_wait,
     summary="How long a sink waits for a batch to fill.",
 )
 SINKS_SESSION_TIMEOUT = Setting(
     name="SINKS_SESSION_TIMEOUT",
     kind=duration(6, 1800),
-    default=10.0,
+    default=_SINK.session_timeout,
     summary="Silence after which Kafka gives a sink's partitions to others.",
 )
 REDIS_URL = Setting[str | None](

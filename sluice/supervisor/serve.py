@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 EXIT_FAILED = 1
 EXIT_FORCED = 130
+# Wrappers such as timeout(1) send a signal to the process and to its group: that is one wish.
+SAME_INTERRUPT = 0.3  # seconds
 RESERVE = 0.03  # of SHUTDOWN_TIMEOUT, for the supervisor itself
 
 
@@ -48,14 +50,22 @@ class Supervisor:
         self._stop = asyncio.Event()
         self.children: dict[str, Child] = {}
         self.forced = False
+        self._asked = 0.0
 
     def stop(self) -> None:
-        """Ask for an orderly end; asking twice forces it."""
-        if self._stop.is_set():
+        """Ask for an orderly end."""
+        if not self._stop.is_set():
+            self._asked = self._clock.monotonic()
+            self._stop.set()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the first asks for an orderly end, the second ends at once."""
+        if not self._stop.is_set():
+            self.stop()
+        elif self._clock.monotonic() - self._asked > SAME_INTERRUPT:
             self.forced = True
             for child in self.children.values():
                 child.kill()
-        self._stop.set()
 
     async def start(self) -> bool:
         """Start all, one after the other; False if a stop was asked for. May raise ChildFailed."""
@@ -102,8 +112,8 @@ async def serve(settings: Settings, environment: Mapping[str, str], out: TextIO)
     plan = Plan(settings, environment, colour=colour)
     supervisor = Supervisor(plan.roles, plan.spec, plan.started, relay, SystemClock())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGINT, supervisor.interrupt)
+    loop.add_signal_handler(signal.SIGTERM, supervisor.stop)
     tasks = Tasks()
     code = 0
     try:
