@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-from aiohttp.http_exceptions import TransferEncodingError
+from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -27,7 +27,9 @@ _USER_AGENT = "sluice"
 _LARGE = (
     1 << 20
 )  # aiohttp warns of larger bodies given as bytes; in pieces they let the loop breathe
+_PULSE = 1.0  # seconds between looks at a body that waits
 _GRACE = 0.25  # seconds for the last bytes of a body whose content is whole
+_NOT_HTTP = "The provider's answer is not valid HTTP."
 _url = lru_cache(1024)(lambda url: URL(url, encoded=True))
 
 
@@ -97,6 +99,9 @@ class Call:
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _no_response(error, self._config) from error
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            response.close()
+            raise UpstreamError("The provider compressed its answer, which it was asked not to do.")
         self._response = UpstreamResponse(response, self._config)
         return self._response
 
@@ -121,9 +126,9 @@ class UpstreamResponse:
         "_last",
         "_loop",
         "_response",
-        "_silent",
         "_size",
         "_timer",
+        "_verdict",
         "content_type",
         "headers",
         "status",
@@ -137,13 +142,12 @@ class UpstreamResponse:
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
-        self._silent = False
+        self._verdict: GatewayError | None = None
         self._size = 0
         # One timer a body, which looks at the time of the last bytes: a timer a read would cost more
         # than the read.
-        self._timer = self._loop.call_at(
-            self._last + config.stream_idle_timeout, self._check_silence
-        )
+        wait = min(config.stream_idle_timeout, _PULSE)
+        self._timer = self._loop.call_at(self._last + wait, self._look)
 
     def __aiter__(self) -> Self:
         return self
@@ -151,7 +155,7 @@ class UpstreamResponse:
     async def __anext__(self) -> bytes:
         try:
             data = await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             raise self._cut(error) from error
         if not data:
             raise StopAsyncIteration
@@ -193,21 +197,38 @@ class UpstreamResponse:
         else:
             self._response.close()
 
-    def _check_silence(self) -> None:
+    def _look(self) -> None:
+        """Ends a read that waits for what will not come; it fails as soon as the response is closed."""
+        now = self._loop.time()
         due = self._last + self._config.stream_idle_timeout
-        if self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._check_silence)
-        else:
-            self._silent = True
-            self._response.close()  # fails the read that waits
-
-    def _cut(self, error: Exception) -> GatewayError:
-        if self._silent:
-            return UpstreamTimeout(
+        if now >= due:
+            self._verdict = UpstreamTimeout(
                 f"The provider sent nothing for {self._config.stream_idle_timeout:g} seconds."
             )
-        if isinstance(error.__cause__, TransferEncodingError):
-            return UpstreamError("The provider's answer is not valid HTTP.")
+        elif self._lost_unnoticed():
+            self._verdict = UpstreamError(_NOT_HTTP)
+        else:
+            self._timer = self._loop.call_at(min(due, now + _PULSE), self._look)
+            return
+        self._response.close()
+
+    def _lost_unnoticed(self) -> bool:
+        """aiohttp (3.14) closes the connection at a malformed chunk and leaves the body's reader waiting."""
+        connection, content = self._response.connection, self._response.content
+        return (
+            connection is not None
+            and connection.transport is None
+            and not content.is_eof()
+            and content.exception() is None
+        )
+
+    def _cut(self, error: Exception) -> GatewayError:
+        if self._verdict is not None:
+            return self._verdict
+        cause = error if isinstance(error, HttpProcessingError) else error.__cause__
+        # A PayloadEncodingError is the parser's word for a connection that ended too early.
+        if isinstance(cause, HttpProcessingError) and not isinstance(cause, PayloadEncodingError):
+            return UpstreamError(_NOT_HTTP)
         return StreamTruncated()
 
 
@@ -224,7 +245,7 @@ def _no_response(error: Exception, config: TransportConfig) -> GatewayError:
     if isinstance(error, aiohttp.ClientConnectorError):
         return UpstreamUnreachable(f"The provider could not be reached: {error}.")
     if isinstance(error, aiohttp.ClientResponseError):
-        return UpstreamError("The provider's answer is not valid HTTP.")
+        return UpstreamError(_NOT_HTTP)
     if isinstance(error, aiohttp.ClientConnectionError | OSError):
         return UpstreamError("The provider closed the connection before it answered.")
     return UpstreamError(f"The provider cannot be called: {error}.")
