@@ -19,7 +19,8 @@ from ingress.api.chat import chat
 from ingress.api.health import health, metrics as metrics_page, ready as readiness
 from ingress.api.models import model, models
 from ingress.config import IngressConfig
-from ingress.errors import Errors
+from ingress.connection import Connection
+from ingress.errors import Errors, identity_lines
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
 from ingress.wire import Answer
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 _serial = itertools.count()
 # Sanic reads on after an answer to a body that was refused, up to this much beyond the body limit.
 _DISCARD = 32 << 20
+HEAD_TIMEOUT = 10.0  # seconds
 _READ = ("GET", "HEAD")
 
 
@@ -57,7 +59,7 @@ def create_app(
         # Sanic compiles its signals out of its classes, which it can do once in a process.
         TOUCHUP=not getattr(Http, "__touched__", False),
         REQUEST_MAX_SIZE=config.body_limit + _DISCARD,
-        REQUEST_TIMEOUT=10.0,
+        REQUEST_TIMEOUT=HEAD_TIMEOUT,
         KEEP_ALIVE_TIMEOUT=75.0,
         # Ours are exact; Sanic's only catches what slipped through them.
         RESPONSE_TIMEOUT=max(config.request_timeout, config.body_timeout) + 60.0,
@@ -97,7 +99,9 @@ class _Options:
         self._lines = b"allow: %s, OPTIONS\r\n" % methods.encode()
 
     async def __call__(self, request: IncomingRequest, name: str = "") -> HTTPResponse:
-        return Answer(204, self._lines)
+        gateway: Gateway = request.app.ctx.gateway
+        gateway.identify(request)
+        return Answer(204, self._lines + identity_lines(request))
 
 
 async def run(app: Sanic[Any, Any], *, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
@@ -105,7 +109,8 @@ async def run(app: Sanic[Any, Any], *, stop: asyncio.Event, ready: Callable[[str
 
     It listens at once, so that health can be asked; `ready` is called with the address when
     requests are taken in, which is when the broker has been reached. Raises what makes it
-    impossible to serve: OSError if it cannot listen, MissingPartition, PartitionMismatch.
+    impossible to serve: OSError if it cannot listen, MissingPartition, PartitionMismatch; and what
+    ended one of its own loops, so that the supervisor starts it again.
     """
     gateway: Gateway = app.ctx.gateway
     server = await _listen(app, gateway.config)
@@ -118,8 +123,11 @@ async def run(app: Sanic[Any, Any], *, stop: asyncio.Event, ready: Callable[[str
             _tune()
             host, port = server.server.sockets[0].getsockname()[:2]  # type: ignore[attr-defined]
             ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-            await stopped
+            await asyncio.wait((stopped, *gateway.loops), return_when=asyncio.FIRST_COMPLETED)
         await gateway.drain()
+        for loop in gateway.loops:
+            if loop.done():
+                loop.result()  # a loop that ended did so by an error of ours
     finally:
         await _close(app, server)
         await gateway.stop()
@@ -133,6 +141,7 @@ async def _listen(app: Sanic[Any, Any], config: IngressConfig) -> AsyncioServer:
         debug=False,
         access_log=False,
         return_asyncio_server=True,
+        protocol=Connection,
         backlog=1024,
         asyncio_server_kwargs={"start_serving": False},
     )

@@ -62,6 +62,7 @@ async def stream(slot: Slot, request: IncomingRequest, config: Delivery, clock: 
     slot.written = True
     answer = _answer(request, slot.head, b"", sse.LINES)
     await answer.begin(request.stream, config.write_timeout, slot.take())
+    reach("ingress.mid_stream")
     await sse.relay(slot, answer, config.ping_interval, clock)
     return answer
 

@@ -75,6 +75,7 @@ class Gateway:
         )
         self.tasks = Tasks()
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self.loops: list[asyncio.Task[None]] = []
         self.draining = False
 
     async def start(self) -> None:
@@ -85,9 +86,11 @@ class Gateway:
         """
         await self._reach(self.reader.start)
         await self._reach(self.log.start)
-        self.tasks.start(self.reader.run(), name="ingress replies")
-        self.tasks.start(self.signals.run(), name="ingress signals")
-        self.tasks.start(self._watch(), name="ingress deadlines")
+        self.loops = [
+            self.tasks.start(self.reader.run(), name="ingress replies"),
+            self.tasks.start(self.signals.run(), name="ingress signals"),
+            self.tasks.start(self._watch(), name="ingress deadlines"),
+        ]
 
     async def _reach(self, connect: Connect) -> None:
         told = False

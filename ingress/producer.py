@@ -104,7 +104,8 @@ class Log:
     def _acknowledged(self, slot: Slot, sent: float, future: asyncio.Future[Any]) -> None:
         error = LogUnavailable() if future.cancelled() else future.exception()
         if error is not None:
-            slot.fail(self.failed(error))
+            if slot.error is None:  # else it was given up before, and the log may be well again
+                slot.fail(self.failed(error))
             return
         self.failing = False
         self._publish_seconds.observe(self._clock.monotonic() - sent)

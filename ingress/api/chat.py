@@ -84,11 +84,12 @@ async def _exchange(
             answer = await stream(slot, request, gateway.delivery, gateway.clock)
         else:
             answer = await plain(slot, request, gateway.delivery)
-        if slot.error is not None:
-            gateway.metrics.counter("sluice_stream_errors", slot.error.code).inc()
+        if (code := _ended_in_band(slot)) is not None:
+            gateway.metrics.counter("sluice_stream_errors", code).inc()
         return answer.status
     except LogUnavailable as error:
-        gateway.log.failed(error)
+        if slot.error is error:
+            gateway.log.failed(error)  # it was sent, and not acknowledged in time
         raise
     except SlowReader:
         request.transport.abort()
@@ -96,6 +97,13 @@ async def _exchange(
     finally:
         gateway.replies.close(slot)
         _give_up(gateway, slot, request_id)
+
+
+def _ended_in_band(slot: Slot) -> str | None:
+    """The code of the error that followed the beginning of an answer."""
+    if slot.error is not None:
+        return slot.error.code
+    return "failed" if slot.failed and slot.head is not None and slot.head.status < 400 else None
 
 
 def _give_up(gateway: Gateway, slot: Slot, request_id: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ingress.errors import error_answer, identity_lines
+from ingress.errors import identity_lines
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
 from ingress.wire import Answer
-from schemas.errors import GatewayError
 
 _JSON = b"content-type: application/json\r\ncache-control: no-store\r\n"
 _PROMETHEUS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
@@ -22,10 +21,7 @@ class _Ready(msgspec.Struct):
 
 def _reply(request: IncomingRequest, status: int, lines: bytes, content: bytes) -> Answer:
     gateway: Gateway = request.app.ctx.gateway
-    try:
-        gateway.identify(request)
-    except GatewayError as error:
-        return error_answer(request, error)
+    gateway.identify(request)
     return Answer(status, lines + identity_lines(request), content)
 
 
