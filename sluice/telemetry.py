@@ -59,7 +59,7 @@ def configure(settings: Settings, role: str) -> None:
     if log_format(settings) == "json":
         renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=colours(settings))]
+        renderer = [structlog.dev.ConsoleRenderer(colors=colours(settings), timestamp_key="time")]
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -1,0 +1,78 @@
+"""What several roles stand on: the log with its topics, the providers, /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from providers.registry import Registry, instances
+from providers.transport import Transport
+from schemas.kafka import KafkaConfig
+from schemas.tasks import Tasks
+from sluice import scrape, topics
+from sluice.process import CannotStart, Context
+from sluice.settings import Settings, configs, gateway, kafka as kafka_rows
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    """How to reach the log; CannotStart if nobody says where it is."""
+    servers = configs.bootstrap_servers(settings)
+    if servers is None:
+        raise CannotStart(
+            "KAFKA_BOOTSTRAP_SERVERS is not set, and no embedded broker has run in "
+            f"{settings.data_dir}: set it, or run `sluice serve`"
+        )
+    return configs.kafka_config(settings, servers)
+
+
+@asynccontextmanager
+async def metrics(context: Context) -> AsyncIterator[None]:
+    """/metrics on METRICS_PORT, if it is set, while the block runs."""
+    host = context.settings[gateway.METRICS_HOST]
+    port = context.settings[gateway.METRICS_PORT]
+    try:
+        async with scrape.metrics_server(context.metrics, host, port):
+            yield
+    except scrape.CannotListen as error:
+        raise CannotStart(f"METRICS_PORT: {error}") from error
+
+
+@asynccontextmanager
+async def providers(context: Context) -> AsyncIterator[tuple[Registry, Transport]]:
+    """The instances with their model lists, which are refreshed while the block runs."""
+    settings = context.settings
+    found = instances(settings.environment)
+    transport = Transport(configs.transport_config(settings))
+    await transport.open()
+    registry = Registry(
+        found, transport, configs.registry_config(settings), configs.cache_dir(settings)
+    )
+    tasks = Tasks()
+    tasks.start(registry.refresh_forever(), name="model lists")
+    try:
+        yield registry, transport
+    finally:
+        await tasks.abort()
+        await transport.close()
+
+
+def _ensure(settings: Settings, kafka: KafkaConfig) -> Callable[[], Awaitable[list[topics.Change]]]:
+    wanted = configs.topic_table(settings)
+    return lambda: topics.ensure(kafka, wanted, settings[kafka_rows.REPLICATION_FACTOR])
+
+
+async def topics_made(context: Context, kafka: KafkaConfig) -> bool:
+    """Make the topics as soon as Kafka answers; False if the stop came first."""
+    make = _ensure(context.settings, kafka)
+    try:
+        return await topics.wait_and_ensure(make, context.stop, kafka.bootstrap_servers)
+    except topics.TopicsError as error:
+        raise CannotStart(str(error)) from error
+
+
+async def topics_once(context: Context, kafka: KafkaConfig) -> bool:
+    """The same in one attempt; False if the cluster is away."""
+    try:
+        return await topics.try_ensure(_ensure(context.settings, kafka), kafka.bootstrap_servers)
+    except topics.TopicsError as error:
+        raise CannotStart(str(error)) from error
