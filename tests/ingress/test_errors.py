@@ -1,0 +1,70 @@
+"""Everything that goes wrong is an answer in the OpenAI envelope."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.ingress.conftest import Catalog, Start
+
+
+async def test_a_bug_is_logged_and_not_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 without details; the log has them, with the request id that the client got."""
+    ingress = await start()
+
+    def fail(self: Catalog) -> None:
+        raise ZeroDivisionError("a secret detail")
+
+    monkeypatch.setattr(Catalog, "models", fail)
+
+    with capture_logs() as logs:
+        found = await ingress.client.get("/v1/models", headers={"x-request-id": "mine"})
+
+    assert found.status_code == 500
+    assert found.json()["error"]["code"] == "internal_error"
+    assert "secret" not in found.text
+    assert found.headers["x-request-id"] == "mine"
+    failed = next(entry for entry in logs if entry["event"] == "request_failed")
+    assert failed["request_id"] == found.headers["sluice-request-id"]
+    assert isinstance(failed["exc_info"], ZeroDivisionError)
+
+
+async def test_a_bug_in_the_chat_path_is_an_answer_too(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And gives back what the request held."""
+    ingress = await start()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ingress.api.chat.parse_chat", fail)
+
+    found = await ingress.chat()
+
+    assert found.status_code == 500
+    assert ingress.gateway.admission.count == ingress.gateway.admission.bytes == 0
+
+
+async def test_an_error_keeps_a_connection_whose_body_was_read(start: Start) -> None:
+    """A caller with bad JSON need not connect again."""
+    ingress = await start()
+
+    found = await ingress.client.post("/v1/chat/completions", content=b"{")
+
+    assert found.status_code == 400
+    assert found.headers["connection"] == "keep-alive"
+
+
+async def test_an_unknown_path_echoes_the_callers_id(start: Start) -> None:
+    """Also where no route was found."""
+    ingress = await start()
+
+    found = await ingress.client.get("/nowhere", headers={"x-request-id": "mine"})
+
+    assert found.status_code == 404
+    assert found.headers["x-request-id"] == "mine"
+    assert found.json()["error"] == {
+        "message": "There is nothing at this path: see /v1/models and the documentation for the routes.",
+        "type": "not_found_error",
+        "param": None,
+        "code": "not_found",
+    }

@@ -1,0 +1,162 @@
+"""A slot: the fold over one request's reply records."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ingress.replies import Slot
+from schemas.errors import Expired, Interrupted, LogUnavailable
+from schemas.replies import Head, Kind, ReplyRecord
+
+HEAD = Head(200, "text/event-stream")
+
+
+class Aborted(list[bool]):
+    def __call__(self) -> None:
+        self.append(True)
+
+
+@pytest.fixture
+def aborted() -> Aborted:
+    return Aborted()
+
+
+@pytest.fixture
+def slot(aborted: Aborted) -> Slot:
+    return Slot(b"id", 100, aborted)
+
+
+def record(seq: int, value: bytes = b"x", *, attempt: int = 1, **rest: Any) -> ReplyRecord:
+    kind: Kind = rest.pop("kind", "chunk")
+    head = rest.pop("head", HEAD if seq == 0 else None)
+    return ReplyRecord(kind, attempt, seq, value, head, **rest)
+
+
+def test_a_single_record_is_a_whole_answer(slot: Slot) -> None:
+    """Head, body and end in one."""
+    assert slot.feed(record(0, b"{}", kind="completed", count=1))
+
+    assert (slot.ended, slot.failed, slot.head, slot.take()) == (True, False, HEAD, b"{}")
+
+
+def test_pieces_are_taken_in_order(slot: Slot) -> None:
+    """What has come since the last time, in one piece; the room is free again."""
+    for seq in range(3):
+        slot.feed(record(seq, b"%d" % seq))
+
+    assert slot.take() == b"012"
+    assert slot.size == 0
+    slot.feed(record(3, b"3"))
+    assert slot.take() == b"3"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        record(2),
+        record(1, kind="completed", count=3),
+        record(1, kind="completed", count=1),
+    ],
+    ids=["gap", "count too high", "count too low"],
+)
+def test_what_does_not_fit_is_an_interruption(slot: Slot, wrong: ReplyRecord) -> None:
+    """And nothing after it counts."""
+    slot.feed(record(0))
+    slot.feed(wrong)
+
+    assert isinstance(slot.error, Interrupted)
+    assert not slot.ended
+    assert not slot.feed(record(1))
+
+
+def test_a_beginning_needs_a_head(slot: Slot) -> None:
+    slot.feed(record(0, head=None))
+
+    assert isinstance(slot.error, Interrupted)
+
+
+def test_a_whole_answer_stays_whole(slot: Slot) -> None:
+    """A later attempt or error does not touch it."""
+    slot.feed(record(0, kind="completed", count=1))
+
+    assert not slot.feed(record(0, attempt=2))
+    slot.fail(Expired())
+
+    assert slot.error is None
+    assert slot.take() == b"x"
+
+
+def test_the_first_attempt_seen_may_have_any_number(slot: Slot) -> None:
+    """A redelivered request may answer for the first time as attempt 3."""
+    slot.feed(record(0, attempt=3, kind="completed", count=1))
+
+    assert slot.ended
+
+
+def test_a_new_attempt_replaces_or_interrupts(slot: Slot) -> None:
+    """By whether anything was written."""
+    slot.feed(record(0, b"old"))
+    slot.feed(record(0, b"new", attempt=2))
+    assert slot.take() == b"new"
+
+    slot.written = True
+    slot.feed(record(0, b"newer", attempt=3))
+    assert isinstance(slot.error, Interrupted)
+    assert slot.pieces == []
+
+
+def test_a_full_buffer_drops_the_reader(slot: Slot, aborted: Aborted) -> None:
+    """What it holds is freed at once; a last record still fits."""
+    slot.feed(record(0, b"x" * 100))
+    assert not aborted
+
+    slot.feed(record(1))
+
+    assert aborted
+    assert slot.pieces == []
+    assert slot.error is not None
+
+
+def test_an_answer_that_ends_is_not_too_large(slot: Slot, aborted: Aborted) -> None:
+    """One record of any size is already here; dropping it would save nothing."""
+    slot.feed(record(0, b"x" * 1000, kind="completed", count=1))
+
+    assert slot.ended
+    assert not aborted
+
+
+def test_the_clock_ends_what_was_not_acknowledged(slot: Slot) -> None:
+    """Before the acknowledgement as a log that is away, after it as a deadline."""
+    slot.deadline, slot.due = 100.0, 2.0
+    slot.tick(2.0)
+    assert isinstance(slot.error, LogUnavailable)
+
+    other = Slot(b"id", 100, Aborted())
+    other.deadline, other.due = 100.0, 2.0
+    other.accept()
+    assert other.due == 100.0
+    other.tick(100.0)
+    assert isinstance(other.error, Expired)
+
+
+def test_a_reply_proves_the_acknowledgement(slot: Slot) -> None:
+    """A worker can only have read what the log has."""
+    slot.deadline, slot.due = 100.0, 2.0
+    slot.feed(record(0))
+
+    slot.tick(2.0)
+
+    assert slot.error is None
+
+
+async def test_waiting_ends_with_the_next_record(slot: Slot) -> None:
+    """And a wait that is over leaves nothing behind."""
+    waiting = asyncio.create_task(slot.wait())
+    await asyncio.sleep(0)
+
+    slot.feed(record(0))
+    await waiting
+
+    slot.feed(record(1))
+    assert slot.take() == b"xx"
