@@ -87,7 +87,12 @@ def _grouped(vendor: Vendor, environment: Mapping[str, str]) -> dict[str, dict[s
                 raise BadVariable(
                     variable, "names no instance: letters, digits, single underscores"
                 )
-            groups.setdefault(suffix, {})[field] = value
+            group = groups.setdefault(suffix.upper(), {})
+            if field in group:
+                raise BadVariable(
+                    variable, "differs from another variable only in its letters' case"
+                )
+            group[field] = value
             break
     return groups
 
