@@ -1,0 +1,234 @@
+"""What the rules of CONTRIBUTING.md say of the source, read from its syntax; nothing is imported."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("schemas", "providers", "ingress", "streams", "sinks", "sluice")
+MAY_IMPORT = {
+    "schemas": set(),
+    "providers": {"schemas"},
+    "ingress": {"schemas"},
+    "streams": {"schemas", "providers"},
+    "sinks": {"schemas"},
+    "sluice": {"schemas", "providers", "ingress", "streams", "sinks"},
+}
+# Not part of the product: they may import it, it may not import them.
+FREE = ("deploy", "bench", "tests")
+
+MAX_LINES = 300
+# Module: why it may be longer.
+LONG: dict[str, str] = {}
+
+DRAWERS = re.compile(r"utils?|helpers?|common|misc|.*_manager")
+
+# Names of vendors, as words in lower case. OpenAI is missing: it is also a dialect of clients.
+VENDOR_WORDS = {
+    *("anthropic", "azure", "bedrock", "cohere", "deepseek", "fireworks", "gemini", "groq"),
+    *("minimax", "mistral", "moonshot", "ollama", "openrouter", "oracle", "perplexity", "vertex"),
+    *("vllm", "xai", "zai"),
+}
+# Module outside providers/ and sluice/settings/: which vendors it may name, and why.
+VENDORS_NAMED: dict[str, tuple[set[str], str]] = {}
+
+# Modules that a test of another name covers, and why they have none of their own. A path that ends
+# in a slash stands for the whole folder.
+TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {}
+
+
+def modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=name(path))
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of every import, those inside functions included."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)}:{node.lineno}: relative imports hide direction"
+            yield node.lineno, node.module or ""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_one_way(package: str) -> None:
+    """Everyone imports schemas, streams import providers, sluice wires all; nothing else."""
+    ours = {*PACKAGES, *FREE} - {package} - MAY_IMPORT[package]
+    wrong = [
+        f"{name(path)}:{line}: {target}"
+        for path in modules(package)
+        for line, target in imported(path)
+        if target.partition(".")[0] in ours
+    ]
+
+    assert wrong == []
+
+
+def test_faust_stays_in_three_files() -> None:
+    """Only the worker's wiring knows Faust, so that everything else runs and is tested without it."""
+    users = {
+        name(path)
+        for path in modules(*PACKAGES)
+        for _, target in imported(path)
+        if target.partition(".")[0] in {"faust", "mode"}
+    }
+
+    assert users == {"streams/app.py", "streams/topology.py", "streams/transport.py"}
+
+
+def test_modules_are_short() -> None:
+    """No module has more than 300 lines but those that say why."""
+    lengths = {
+        name(path): len(path.read_text().splitlines())
+        for path in modules(*PACKAGES, "deploy", "bench")
+    }
+    long = {module: length for module, length in lengths.items() if length > MAX_LINES}
+
+    assert {module: length for module, length in long.items() if module not in LONG} == {}
+    assert set(LONG) - set(long) == set(), "an exception that is not needed any more"
+
+
+def test_no_file_is_a_drawer() -> None:
+    """A file is named for its one concept; utils, helpers, common and misc answer no question."""
+    parts = {
+        part
+        for path in modules(*PACKAGES, *FREE)
+        for part in path.relative_to(ROOT).with_suffix("").parts
+    }
+
+    assert sorted(part for part in parts if DRAWERS.fullmatch(part)) == []
+
+
+def words(path: Path) -> Iterator[tuple[int, str]]:
+    """Every word of the names and texts in a module, docstrings included, in lower case."""
+    for node in ast.walk(tree(path)):
+        found = ""
+        match node:
+            case ast.Constant(value=str(text)):
+                found = text
+            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text):
+                found = text
+            case (
+                ast.FunctionDef(name=text)
+                | ast.AsyncFunctionDef(name=text)
+                | ast.ClassDef(name=text)
+            ):
+                found = text
+        for word in re.findall(r"[a-z]+", found.lower()):
+            yield getattr(node, "lineno", 0), word
+
+
+def test_shared_code_names_no_vendor() -> None:
+    """Who a provider is stands in providers/ and in configuration; nobody else asks for its name."""
+    wrong = [
+        f"{name(path)}:{line}: {word}"
+        for path in modules("schemas", "ingress", "streams", "sinks", "sluice")
+        for line, word in words(path)
+        if word in VENDOR_WORDS
+        and not name(path).startswith("sluice/settings/")
+        and word not in VENDORS_NAMED.get(name(path), (set(), ""))[0]
+    ]
+
+    assert wrong == []
+
+
+def test_the_topology_is_one_file() -> None:
+    """`@app.agent` stands in streams/topology.py: what happens to a request has one answer."""
+    users = {
+        name(path)
+        for path in modules(*PACKAGES)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for decorator in node.decorator_list
+        for part in ast.walk(decorator)
+        if isinstance(part, ast.Attribute) and part.attr == "agent"
+    }
+
+    assert users == {"streams/topology.py"}
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    """os.environ and os.getenv stand in sluice/settings/; everything else is handed its values."""
+    readers = set()
+    for path in modules(*PACKAGES):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}:
+                readers.add(name(path))
+            if isinstance(node, ast.ImportFrom) and node.module == "os":
+                readers |= {name(path) for alias in node.names if "env" in alias.name}
+
+    assert {reader for reader in readers if not reader.startswith("sluice/settings/")} == set()
+
+
+def test_tasks_start_in_one_place() -> None:
+    """A task is started by schemas.tasks.Tasks, which names it, holds it and waits for it."""
+    starters = {
+        name(path)
+        for path in modules(*PACKAGES)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"create_task", "ensure_future"}
+    }
+
+    assert starters == {"schemas/tasks.py"}
+
+
+def has_behaviour(path: Path) -> bool:
+    """Whether there is anything to test: a function that does more than name its interface."""
+    return any(
+        not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in node.body
+    )
+
+
+def own_tests(path: Path) -> list[Path]:
+    """Where a module's test may be: its mirror, or that of a folder that is tested as one."""
+    relative = path.relative_to(ROOT).with_suffix("")
+    if relative.name == "__init__":
+        relative = relative.parent
+    mirrors = [relative, *(parent for parent in relative.parents if len(parent.parts) > 1)]
+    return [ROOT / "tests" / mirror.parent / f"test_{mirror.name}.py" for mirror in mirrors]
+
+
+def elsewhere(module: str) -> list[str]:
+    return [
+        key
+        for key in TESTED_ELSEWHERE
+        if key == module or (key[-1] == "/" and module.startswith(key))
+    ]
+
+
+def test_every_module_is_tested() -> None:
+    """Each module has a test module of its name, or the name of the test that covers it and why."""
+    untested, needless = [], []
+    for path in modules(*PACKAGES):
+        own = any(test.exists() for test in own_tests(path))
+        if not own and has_behaviour(path) and not elsewhere(name(path)):
+            untested.append(name(path))
+        if own and name(path) in TESTED_ELSEWHERE:
+            needless.append(name(path))
+
+    assert untested == []
+    assert needless == [], "these have a test of their own by now"
+
+
+@pytest.mark.parametrize("module", TESTED_ELSEWHERE)
+def test_what_covers_a_module_exists(module: str) -> None:
+    """The tests that stand in for a module's own, and the module itself, are there."""
+    assert (ROOT / module).exists()
+    assert (ROOT / TESTED_ELSEWHERE[module][0]).exists()
