@@ -119,6 +119,7 @@ class Stack:
             **env,
         }
         self.processes: list[Process] = []
+        self.base: dict[str, Process] = {}  # by role: what lives longer than one test
 
     @property
     def url(self) -> str:
@@ -149,6 +150,7 @@ class Stack:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap,
             enable_auto_commit=False,
+            auto_offset_reset="earliest",
             max_partition_fetch_bytes=8 << 20,
         )
         await consumer.start()
@@ -158,7 +160,6 @@ class Stack:
             tps = [TopicPartition(topic, number) for number in sorted(numbers)]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
-            await consumer.seek_to_beginning(*tps)
             found = []
             while any([await consumer.position(tp) < ends[tp] for tp in tps]):
                 for records in (await consumer.getmany(timeout_ms=500)).values():

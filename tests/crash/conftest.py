@@ -1,6 +1,6 @@
 """One stack per module: the process under test is started by each test, the others live on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +21,17 @@ async def stack(
     name = request.module.__name__.rpartition("_")[2]
     built = Stack(folder, kafka_bootstrap, f"{session_prefix}{name}.")
     try:
-        await built.start("sim")
-        await built.start("sinks")
-        await built.start("ingress")
+        for role in ("sim", "sinks", "ingress"):
+            built.base[role] = await built.start(role)
         yield built
     finally:
         built.erase()
+
+
+@pytest.fixture(autouse=True)
+def only_the_base_lives_on(stack: Stack) -> Iterator[None]:
+    """What a failed test leaves behind does not disturb the next one."""
+    yield
+    for process in stack.processes:
+        if process not in stack.base.values() and process.returncode is None:
+            process.kill()

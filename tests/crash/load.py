@@ -161,5 +161,7 @@ def no_half_answer(seen: list[Seen]) -> None:
 
 def accounted_for_once(count: Count) -> None:
     """accepted = outcomes = documents, one each."""
-    assert count.accepted ^ set(count.outcomes) == set()
-    assert count.accepted ^ count.documents == set()
+    for name, found in (("outcomes", set(count.outcomes)), ("documents", count.documents)):
+        missing, extra = count.accepted - found, found - count.accepted
+        assert not missing, f"accepted without {name}: {sorted(missing)[:5]}"
+        assert not extra, f"{name} of what was not accepted: {sorted(extra)[:5]}"
