@@ -50,7 +50,10 @@ class Transport:
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=self._config.connect_timeout, sock_read=None
+                total=None,
+                connect=self._config.connect_timeout,  # with the look-up of the name
+                sock_connect=self._config.connect_timeout,
+                sock_read=None,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": _USER_AGENT},
@@ -123,9 +126,9 @@ class UpstreamResponse:
 
     __slots__ = (
         "_config",
-        "_last",
         "_loop",
         "_response",
+        "_since",
         "_size",
         "_timer",
         "_verdict",
@@ -141,25 +144,26 @@ class UpstreamResponse:
         self._response = response
         self._config = config
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
+        self._since: float | None = None  # when the read that waits began
         self._verdict: GatewayError | None = None
         self._size = 0
-        # One timer a body, which looks at the time of the last bytes: a timer a read would cost more
+        # One timer a body, which looks how long the read has waited: a timer a read would cost more
         # than the read.
-        wait = min(config.stream_idle_timeout, _PULSE)
-        self._timer = self._loop.call_at(self._last + wait, self._look)
+        self._timer = self._loop.call_later(min(config.stream_idle_timeout, _PULSE), self._look)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
+        self._since = self._loop.time()
         try:
             data = await self._response.content.readany()
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             raise self._cut(error) from error
+        finally:
+            self._since = None
         if not data:
             raise StopAsyncIteration
-        self._last = self._loop.time()
         self._size += len(data)
         if self._size > self._config.max_response:
             raise UpstreamError(
@@ -200,7 +204,8 @@ class UpstreamResponse:
     def _look(self) -> None:
         """Ends a read that waits for what will not come; it fails as soon as the response is closed."""
         now = self._loop.time()
-        due = self._last + self._config.stream_idle_timeout
+        # A caller that does not read is not the provider's silence.
+        due = (now if self._since is None else self._since) + self._config.stream_idle_timeout
         if now >= due:
             self._verdict = UpstreamTimeout(
                 f"The provider sent nothing for {self._config.stream_idle_timeout:g} seconds."

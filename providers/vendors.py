@@ -113,8 +113,8 @@ _ROWS = (
         base_url="https://openrouter.ai/api/v1",
         authenticate=bearer,
         urls=openai_urls,
-        # https://openrouter.ai/docs/app-attribution
-        header_variables=(("SITE_URL", "HTTP-Referer"), ("APP_NAME", "X-Title")),
+        # https://openrouter.ai/docs/features/app-attribution
+        header_variables=(("SITE_URL", "HTTP-Referer"), ("APP_NAME", "X-OpenRouter-Title")),
     ),
     Vendor(
         name="zai",

@@ -92,7 +92,7 @@ def test_openrouter_attribution() -> None:
         OPENROUTER_API_KEY="k", OPENROUTER_SITE_URL="https://a.example", OPENROUTER_APP_NAME="A"
     )
     assert found.endpoint.headers["HTTP-Referer"] == "https://a.example"
-    assert found.endpoint.headers["X-Title"] == "A"
+    assert found.endpoint.headers["X-OpenRouter-Title"] == "A"
 
 
 def test_azure_version() -> None:

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from providers.sse import MAX_EVENT, Events, EventTooLarge, payload, terminated
 
@@ -17,6 +17,8 @@ EVENTS = [
     "\n",
     "data\n\n",
 ]
+# No times are asserted: the machine may be busy.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LINES = ["", "", "data: a", "data:€", "data", ": data: c", "id: 1", "event: x"]
 ENDS = ["\n", "\r\n", "\r"]
 
@@ -48,6 +50,7 @@ def test_byte_by_byte() -> None:
     assert events.feed(b"\n") == [b"data: a\n\n"]
 
 
+@UNHURRIED
 @given(
     st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(ENDS)), max_size=30),
     st.lists(st.integers(0, 300), max_size=8),
@@ -63,6 +66,7 @@ def test_any_lines_any_cuts(lines: list[tuple[str, str]], cuts: list[int]) -> No
     assert data_of(found) == data_of([block + b"\n\n" for block in whole])
 
 
+@UNHURRIED
 @given(st.lists(st.sampled_from(EVENTS), max_size=12), st.integers(1, 40))
 def test_equal_pieces(texts: list[str], size: int) -> None:
     """Whole events in pieces of any size give the data of the events one by one."""

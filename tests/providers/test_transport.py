@@ -359,6 +359,24 @@ async def test_silence_in_the_body(
         await server.connections[0].closed.wait()
 
 
+async def test_slow_readers_are_no_silence(
+    transport: Transport, serve: Callable[[Script], Awaitable[Server]]
+) -> None:
+    """Who reads slowly loses nothing: only a read that waits counts as the provider's silence."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(CHUNKED + b"3\r\nabc\r\n")
+        await asyncio.sleep(0.05)
+        await connection.send(b"3\r\ndef\r\n0\r\n\r\n")
+
+    server = await serve(script)
+    async with transport.send(post(server.url)) as response:
+        assert await anext(response) == b"abc"
+        await asyncio.sleep(3 * CONFIG.stream_idle_timeout)
+        assert await anext(response) == b"def"
+
+
 async def test_nobody_listens(transport: Transport, free_port: Callable[[], int]) -> None:
     """Refused connections and hosts that do not exist are unreachable."""
     for host in (f"127.0.0.1:{free_port()}", "localhost:1"):

@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from schemas.tasks import Tasks
 from sluice.sim import SimConfig, run
 from sluice.sim.calls import Tally
 from sluice.sim.script import LISTED, Script, UnknownModel, parse
@@ -20,12 +21,12 @@ MESSAGES = [{"role": "user", "content": "one two  three"}]
 async def sim() -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a simulated provider of its own."""
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
-    config = SimConfig(port=0, shutdown_timeout=0.1)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(run(config, stop, address.set_result))
-        async with aiohttp.ClientSession(await address) as client:
-            yield client
-        stop.set()
+    config, tasks = SimConfig(port=0, shutdown_timeout=0.1), Tasks()
+    running = tasks.start(run(config, stop, address.set_result), name="sim")
+    async with aiohttp.ClientSession(await address) as client:
+        yield client
+    stop.set()
+    await running
 
 
 async def chat(sim: aiohttp.ClientSession, model: str, **members: Any) -> tuple[int, bytes]:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from providers.sse import MAX_EVENT
 from schemas.errors import InvalidRequest, RateLimited, StreamTruncated, UpstreamError
@@ -11,6 +11,8 @@ from schemas.replies import Chunk, Completed, Failed
 from schemas.usage import Usage
 from tests.providers.support import delta, event, fold, stream_decoder, whole
 
+# No times are asserted: the machine may be busy.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ROLE = event('{"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}')
 FINISH = event('{"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}')
 USAGE = event('{"model":"m","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2}}')
@@ -48,6 +50,7 @@ def test_every_cut(name: str) -> None:
         assert b"choices" not in end.data
 
 
+@UNHURRIED
 @given(st.sampled_from(sorted(variants())), st.lists(st.integers(0, 2000), max_size=20))
 def test_any_cuts(name: str, cuts: list[int]) -> None:
     """Any number of cuts: only whole events are forwarded, and all bytes in the end."""
