@@ -60,6 +60,8 @@ def test_recorded_openai_streams_fold_as_the_official_sdk_folds_them(shared_dir:
             for call in choice["message"].get("tool_calls") or ():
                 call.pop("index", None)  # where the piece belonged; no completion has it
                 call["function"].pop("parsed_arguments", None)
+        # The SDK forgets the usage when a chunk without any follows (moderation results).
+        expected["usage"] = [each for each in chunks_of(text) if each.get("usage")][-1]["usage"]
         found = json.loads(fold(text) or b"")
         assert _without_nulls(found) == _without_nulls(expected)
 

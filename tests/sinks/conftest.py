@@ -1,0 +1,36 @@
+"""Logs that speak Kafka's protocol: a real Kafka and the embedded broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sluice.broker import Broker, BrokerConfig
+from tests.sinks.cluster import Cluster
+
+
+@pytest.fixture(params=["kafka", "embedded"])
+async def cluster(
+    request: pytest.FixtureRequest, topic_prefix: str, tmp_path: Path
+) -> AsyncIterator[Cluster]:
+    """Topics of this test alone, on either log."""
+    if request.param == "kafka":
+        found = Cluster(request.getfixturevalue("kafka_bootstrap"), topic_prefix)
+        await found.create()
+        yield found
+        return
+    broker = Broker(BrokerConfig(folder=tmp_path / "broker"))
+    found = Cluster(await broker.start(), topic_prefix)
+    await found.create()
+    yield found
+    await broker.close()
+
+
+@pytest.fixture
+async def kafka_cluster(kafka_bootstrap: str, topic_prefix: str) -> Cluster:
+    """The same on a real Kafka only."""
+    found = Cluster(kafka_bootstrap, topic_prefix)
+    await found.create()
+    return found
