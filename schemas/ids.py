@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 MAX_SLOT = 0xFFF
+_POOL = 512  # bytes: one system call for many ids
 _HEX = "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}"
 
 
 def new_id(milliseconds: int, slot: int = 0) -> str:
     """A new id, made at `milliseconds` since the epoch by the ingress process of `slot` (0 to 4095)."""
-    high = int.from_bytes(os.urandom(8), "big")
+    high = int.from_bytes(_random(8), "big")
     return _HEX.format(
         milliseconds >> 16 & 0xFFFFFFFF,
         milliseconds & 0xFFFF,
@@ -18,6 +19,18 @@ def new_id(milliseconds: int, slot: int = 0) -> str:
         0x8000 | high >> 50,
         high & 0xFFFFFFFFFFFF,
     )
+
+
+_pool = b""
+_used = 0
+
+
+def _random(size: int) -> bytes:
+    global _pool, _used
+    if _used + size > len(_pool):
+        _pool, _used = os.urandom(_POOL), 0
+    _used += size
+    return _pool[_used - size : _used]
 
 
 def slot_of(request_id: str) -> int | None:

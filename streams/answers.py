@@ -122,6 +122,11 @@ class Answer:
         except (KafkaError, AssertionError) as error:
             self._landed(error)
             return
+        except BaseException:  # cancelled: this piece was not sent, the end will take it along
+            self._seq -= 1
+            self._pending.insert(0, record.value)
+            self._settle()
+            raise
         sent.add_done_callback(self._acknowledged)
 
     def _acknowledged(self, sent: asyncio.Future[Any]) -> None:
@@ -131,9 +136,13 @@ class Answer:
         if error is not None:  # the gap in `seq` ends the stream in-band at the ingress
             log.warning("reply_lost", request_id=self._key.decode(), error=repr(error))
         reach("streams.first_reply" if self._seq == 1 else "streams.mid_stream")
-        waiter, self._in_flight = self._in_flight, None
+        self._settle()
         if self._pending and not self._finishing:
             self._sender.tasks.start(self._flush(), name="flush")
+
+    def _settle(self) -> None:
+        """Nothing is under way any more."""
+        waiter, self._in_flight = self._in_flight, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 

@@ -169,3 +169,29 @@ async def test_a_replay_is_marked(replay: bool) -> None:
     await reply.finish(b"x", failed=False)
 
     assert log.records[0].replay is replay
+
+
+async def test_a_cancelled_piece_is_sent_with_the_end() -> None:
+    """A stop while a piece is being handed to the producer loses no byte and blocks no end."""
+    log = FakeLog()
+    reply = answer(log)
+    reply.start(STARTED)
+    reply.open_stream()
+    await reply.chunk(b"a")
+    await settle()
+    send, gate = log.prompt.send, asyncio.Event()
+
+    async def full(*args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        await gate.wait()
+        return await send(*args, **kwargs)
+
+    log.prompt.send = full  # type: ignore[method-assign]
+    sending = asyncio.get_running_loop().create_task(reply.chunk(b"b"))
+    await settle()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await reply.finish(b"end", failed=True)
+
+    assert [record.value for record in log.records] == [b"a", b"bend"]
+    assert [record.seq for record in log.records] == [0, 1]
