@@ -33,6 +33,7 @@ class Topic:
     """A topic and the settings that it was given (not the defaults)."""
 
     name: str
+    id: int  # another one for every topic that ever had the name
     settings: Settings
     partitions: list[Partition]
 
@@ -70,14 +71,15 @@ class Catalog:
         self._next_producer: int = kept.get("next_producer", 1000)
         self._reserved = self._next_producer
         for name, topic in kept.get("topics", {}).items():
-            self.topics[name] = self._open(name, topic["settings"], range(topic["partitions"]))
+            numbers = range(topic["partitions"])
+            self.topics[name] = self._open(name, topic["id"], topic["settings"], numbers)
         self._remove_leftovers()
         self.save()
 
-    def _open(self, name: str, settings: Settings, numbers: range) -> Topic:
+    def _open(self, name: str, id_: int, settings: Settings, numbers: range) -> Topic:
         config = topic_config(settings)
-        found = [Partition(self.store, name, number, config) for number in numbers]
-        return Topic(name, settings, found)
+        found = [Partition(self.store, name, number, config, id_) for number in numbers]
+        return Topic(name, id_, settings, found)
 
     def _remove_leftovers(self) -> None:
         """Folders of a deletion or a creation that did not finish."""
@@ -93,7 +95,7 @@ class Catalog:
     def save(self) -> None:
         """Write `meta.json`; raises OSError."""
         topics = {
-            t.name: {"partitions": len(t.partitions), "settings": t.settings}
+            t.name: {"id": t.id, "partitions": len(t.partitions), "settings": t.settings}
             for t in self.topics.values()
         }
         kept = {
@@ -148,7 +150,7 @@ class Catalog:
             return
 
         def make() -> None:
-            self.topics[name] = self._open(name, settings, range(count))
+            self.topics[name] = self._open(name, secrets.randbits(62), settings, range(count))
             self.save()
 
         self._attempt(make, lambda: self._forget(name))
@@ -169,7 +171,8 @@ class Catalog:
             return
 
         def make() -> None:
-            topic.partitions += self._open(name, topic.settings, range(have, count)).partitions
+            added = self._open(name, topic.id, topic.settings, range(have, count))
+            topic.partitions += added.partitions
             self.save()
 
         def undo() -> None:

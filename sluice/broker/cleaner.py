@@ -111,22 +111,24 @@ class Cleaner:
             drafts, clean_to = await self.disk.compact(work.run)
         except CompactionStopped:
             return
+        except FileNotFoundError:
+            if partition.closed:  # its folder went with the topic
+                return
+            raise
         finally:
             for source in sources:
                 source.segment.unpin()
-        if partition.closed:
-            return
         for draft in drafts:
             await self._swap(partition, draft)
         partition.clean_to = clean_to
         log.info("log_compacted", partition=partition.folder.name, clean_to=clean_to)
 
     async def _swap(self, partition: Partition, draft: Draft) -> None:
-        """Put a draft in the place of its segments, unless some were deleted meanwhile."""
+        """Put a draft in the place of its segments, unless they were deleted meanwhile."""
         old = [source.segment for source in draft.sources]
         at = next((i for i, s in enumerate(partition.segments) if s is old[0]), -1)
         same_size = len(old) == 1 and draft.image.size == old[0].size
-        if at < 0 or partition.segments[at : at + len(old)] != old or same_size:
+        if partition.closed or at < 0 or partition.segments[at : at + len(old)] != old or same_size:
             await self.disk.write(draft.path.unlink, missing_ok=True)
             return
         old[0].index_path.unlink(missing_ok=True)  # it says nothing of the new file

@@ -188,7 +188,7 @@ class _Writer:
         self.newest = max(self.newest, head.max_timestamp)
 
     def image(self, end: int) -> Image:
-        return Image(self.index, self.size, end, self.newest, self.oldest, b"[]")
+        return Image(0, self.index, self.size, end, self.newest, self.oldest, b"[]")
 
 
 def _short(key: bytes) -> bytes:

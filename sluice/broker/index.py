@@ -13,8 +13,8 @@ from sluice.broker.files import replace_file
 FIRST_SPACING = 8192  # bytes of log between two entries, until the index grows
 MAX_ENTRIES = 4096  # of the segment that is written
 SEALED_ENTRIES = 512  # of one that is only read: a cold read then scans a little more
-_MAGIC = 0x534C5549_00000001
-_FIXED = 7  # numbers before the arrays
+_MAGIC = 0x534C5549_00000002
+_FIXED = 8  # numbers before the arrays
 
 
 class Index:
@@ -74,6 +74,7 @@ class Index:
 class Image:
     """What an index file says of its segment: sizes in bytes, timestamps in ms."""
 
+    owner: int  # the topic's id: a late write must not speak for a new topic of the same name
     index: Index
     size: int
     end: int
@@ -88,6 +89,7 @@ def image_bytes(image: Image) -> bytes:
         "q",
         [
             _MAGIC,
+            image.owner,
             len(index.offsets),
             image.size,
             image.end,
@@ -109,7 +111,7 @@ def read_image(path: Path) -> Image | None:
         return None
     if len(data) < 8 * _FIXED + 4 or zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:]:
         return None
-    magic, count, size, end, newest, oldest, spacing = array("q", data[: 8 * _FIXED])
+    magic, owner, count, size, end, newest, oldest, spacing = array("q", data[: 8 * _FIXED])
     if magic != _MAGIC:
         return None
     index, pos = Index(), 8 * _FIXED
@@ -117,7 +119,7 @@ def read_image(path: Path) -> Image | None:
         part.frombytes(data[pos : pos + 8 * count])
         pos += 8 * count
     index.spacing = spacing
-    return Image(index, size, end, newest, oldest, data[pos:-4])
+    return Image(owner, index, size, end, newest, oldest, data[pos:-4])
 
 
 def save_image(path: Path, data: bytes) -> None:

@@ -49,9 +49,12 @@ class Store:
 class Partition:
     """One log. Appends and tail reads are synchronous and on the event loop; the rest waits for threads."""
 
-    def __init__(self, store: Store, topic: str, number: int, config: TopicConfig) -> None:
-        """Open the log and recover it; raises OSError."""
+    def __init__(
+        self, store: Store, topic: str, number: int, config: TopicConfig, owner: int
+    ) -> None:
+        """Open the log and recover it; `owner` is the topic's id. Raises OSError."""
         self.store, self.topic, self.number, self.config = store, topic, number, config
+        self.owner = owner
         self.folder = store.folder / f"{topic}-{number}"
         self.folder.mkdir(exist_ok=True)
         self.waiters: set[Waiter] = set()
@@ -79,7 +82,7 @@ class Partition:
                 segment.seal()
                 segment.delete()
                 continue
-            recover(segment, self.producers, last=base == bases[-1])
+            recover(segment, self.producers, self.owner, last=base == bases[-1])
             if found:
                 found[-1].seal()
             found.append(segment)
@@ -137,7 +140,7 @@ class Partition:
         return fresh
 
     def save_index(self, segment: Segment) -> None:
-        path, image = segment.index_path, segment.image(self.producers.encode())
+        path, image = segment.index_path, segment.image(self.owner, self.producers.encode())
         self.store.disk.write_soon("index_not_saved", lambda: save_image(path, image))
 
     # -- reading

@@ -18,10 +18,10 @@ _RESCAN = 1 << 20  # bytes before the end that are checked again although they a
 _CHUNK = 4 << 20
 
 
-def recover(segment: Segment, producers: Producers, *, last: bool) -> None:
+def recover(segment: Segment, producers: Producers, owner: int, *, last: bool) -> None:
     """Fill in an opened segment from its files; the last one of a partition loses a torn tail.
 
-    `producers` becomes what the index file knew plus the batches scanned here. Raises OSError.
+    An index file counts only if it is of the topic `owner`. `producers` becomes what it knew plus the batches scanned here. Raises OSError.
     """
     fd = segment.pin()
     try:
@@ -29,7 +29,7 @@ def recover(segment: Segment, producers: Producers, *, last: bool) -> None:
         segment.modified = os.fstat(fd).st_mtime
         segment.named = True
         image = read_image(segment.index_path)
-        if image and image.size <= on_disk:
+        if image and image.owner == owner and image.size <= on_disk:
             producers.decode(image.producers)
             segment.adopt(image)
             if not last and image.size == on_disk:

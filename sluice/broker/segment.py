@@ -106,11 +106,11 @@ class Segment:
             sync_folder(self.path.parent)
             self.named = True
 
-    def image(self, producers: bytes) -> bytes:
+    def image(self, owner: int, producers: bytes) -> bytes:
         """The content of the index file; the caller writes it in a thread."""
         self.saved = self.size
         return image_bytes(
-            Image(self.index, self.size, self.end, self.newest, self.oldest, producers)
+            Image(owner, self.index, self.size, self.end, self.newest, self.oldest, producers)
         )
 
     def adopt(self, image: Image) -> None:

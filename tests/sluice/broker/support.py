@@ -1,14 +1,16 @@
 """What the broker's tests share: a clock moved by hand, batches, a client that speaks raw frames."""
 
 import asyncio
+import os
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from sluice.broker import Broker
 from sluice.broker.apis import APIS, Api
 from sluice.broker.disk import Disk
 from sluice.broker.partition import Partition, Store
@@ -66,11 +68,16 @@ def a_store(folder: Path, clock: HandClock, tail_bytes: int = 1 << 20) -> Store:
 
 @asynccontextmanager
 async def open_log(
-    folder: Path, clock: HandClock, config: TopicConfig | None = None, *, tail_bytes: int = 1 << 20
+    folder: Path,
+    clock: HandClock,
+    config: TopicConfig | None = None,
+    *,
+    tail_bytes: int = 1 << 20,
+    owner: int = 1,
 ) -> AsyncIterator[Partition]:
     """A partition, closed as a broker closes it."""
     store = a_store(folder, clock, tail_bytes)
-    partition = Partition(store, "t", 0, config or TopicConfig())
+    partition = Partition(store, "t", 0, config or TopicConfig(), owner)
     try:
         yield partition
     finally:
@@ -117,6 +124,35 @@ class RawClient:
 
     def close(self) -> None:
         self.writer.close()
+
+
+async def a_topic(client: RawClient, name: str = "t", partitions: int = 1, **settings: str) -> None:
+    told = [{"name": key.replace("_", "."), "value": value} for key, value in settings.items()]
+    topic = {"name": name, "partitions": partitions, "replication": 1, "configs": told}
+    reply = await client.call("create_topics", 4, topics=[topic], timeout=1000)
+    assert reply["topics"][0]["error"] == 0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait, at most 20 s, for a condition of the broker."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  # the broker does not tell its tests
+            await asyncio.sleep(0.005)
+
+
+async def abandon(broker: Broker) -> None:
+    """End a broker as kill -9 does: nothing is saved, the folder becomes free."""
+    broker.server.close()
+    for connection in tuple(broker.shared.connections):
+        connection.transport.abort()
+    await broker.chores.abort()
+    await broker.tasks.abort()
+    for group in broker.offsets.groups.known.values():
+        for member in group.members.values():
+            if member.timer:
+                member.timer.cancel()
+    broker.failed.cancel()
+    os.close(broker._lock)
 
 
 def frame(key: int, version: int, body: bytes, client: bytes = b"raw") -> bytes:

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sluice.broker.apis import APIS
 from sluice.broker.wire import Malformed, Reader, encode, schema
@@ -15,6 +15,7 @@ def read(data: bytes, version: int) -> dict[str, object]:
     return Reader(memoryview(data)).struct(SCHEMA, version)
 
 
+@settings(deadline=None)
 @given(
     st.integers(-(2**31), 2**31 - 1),
     st.none() | st.text(max_size=50),
@@ -44,6 +45,7 @@ def test_what_is_missing_is_null_only_where_null_is_allowed() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.sampled_from(sorted(APIS)))
 def test_any_bytes_decode_or_are_malformed(data: bytes, key: int) -> None:
     """No bytes make a request decoder fail in another way, or take long."""
