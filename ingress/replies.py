@@ -30,6 +30,8 @@ class Slot:
         "_abort",
         "_limit",
         "_next",
+        "_received",
+        "_skip",
         "_waiter",
         "accepted",
         "attempt",
@@ -52,6 +54,8 @@ class Slot:
         self._abort = abort  # breaks the connection of a reader that is too slow
         self._waiter: asyncio.Future[None] | None = None
         self._next = 0  # seq that must come now
+        self._received = 0  # bytes of this attempt
+        self._skip = 0  # bytes of a replay that were received before
         self.accepted = False  # the log has the request
         self.attempt = -1
         self.deadline = 0.0  # monotonic, the grace included
@@ -97,7 +101,7 @@ class Slot:
         if self.ended or self.error is not None or record.attempt < self.attempt:
             return False
         if record.attempt > self.attempt:
-            if self.attempt >= 0 and not self.restart():
+            if self.attempt >= 0 and not self._go_on(record) and not self.restart():
                 return True
             self.attempt = record.attempt
         if record.seq < self._next:
@@ -108,6 +112,18 @@ class Slot:
         self._append(record)
         return True
 
+    def _go_on(self, record: ReplyRecord) -> bool:
+        """Whether the next attempt tells the same answer again, so that it can go on where this stopped.
+
+        A worker that died between the outcome and its last reply leaves this: its successor replays
+        the recorded answer, byte for byte.
+        """
+        if not (record.replay and record.attempt == self.attempt + 1 and self.head is not None):
+            return False
+        self._next = 0
+        self._skip = self._received
+        return True
+
     def restart(self) -> bool:
         """Another attempt began. What nobody has seen is dropped; after bytes the answer must end here.
 
@@ -116,7 +132,7 @@ class Slot:
         if self.written:
             self.fail(Interrupted())
             return False
-        self._next = 0
+        self._next = self._received = 0
         self.head = None
         self.pieces = []
         self.size = 0
@@ -124,11 +140,12 @@ class Slot:
 
     def _append(self, record: ReplyRecord) -> None:
         self._next += 1
-        if record.head is not None:
+        if record.head is not None and self.head is None:
             self.head = record.head
-        if record.value:
-            self.pieces.append(self._in_band(record) if record.kind == "failed" else record.value)
-            self.size += len(record.value)
+        if value := self._value(record):
+            self.pieces.append(value)
+            self.size += len(value)
+            self._received += len(value)
         if record.count is not None:
             if record.count != self._next:
                 self.fail(Interrupted("Part of the answer was lost inside the gateway: ask again."))
@@ -141,6 +158,15 @@ class Slot:
             self._abort()
             return
         self._wake()
+
+    def _value(self, record: ReplyRecord) -> bytes:
+        """What is new in a record, as the client is to see it."""
+        value = record.value
+        if self._skip:
+            known = min(self._skip, len(value))
+            self._skip -= known
+            return value[known:]
+        return self._in_band(record) if record.kind == "failed" and not record.replay else value
 
     def _in_band(self, record: ReplyRecord) -> bytes:
         """A failure after the beginning of a stream as the event that it must be."""

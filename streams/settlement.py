@@ -67,7 +67,10 @@ class Result:
         """`begun`: the client has seen a part, so that the error must come in-band."""
         self.terminal, self.outcome, self.error = terminal, outcome, terminal.error
         if begun:
-            self.final = envelopes.openai_event(terminal.error)
+            body = terminal.body  # of an in-band error: the provider's own event
+            self.final = (
+                b"data: " + body + b"\n\n" if body else envelopes.openai_event(terminal.error)
+            )
             return self
         self.status = terminal.status
         self.content_type = terminal.content_type

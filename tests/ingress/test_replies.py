@@ -106,6 +106,30 @@ def test_a_new_attempt_replaces_or_interrupts(slot: Slot) -> None:
     assert slot.pieces == []
 
 
+def test_a_replayed_outcome_goes_on_where_its_attempt_stopped(slot: Slot) -> None:
+    """A worker that died after the outcome costs its client nothing: the same bytes, once each."""
+    slot.feed(record(0, b"one "))
+    slot.feed(record(1, b"two "))
+    slot.written = True
+    assert slot.take() == b"one two "
+
+    slot.feed(record(0, b"one t", attempt=2, replay=True))
+    slot.feed(record(1, b"wo three", attempt=2, replay=True, kind="completed", count=2))
+
+    assert slot.take() == b"three"
+    assert slot.ended
+    assert slot.error is None
+
+
+def test_a_replay_of_another_attempt_is_no_continuation(slot: Slot) -> None:
+    """Only the outcome of the attempt that was being written has the same bytes."""
+    slot.feed(record(0, b"one "))
+    slot.written = True
+    slot.feed(record(0, b"eins zwei", attempt=3, replay=True, kind="completed", count=1))
+
+    assert isinstance(slot.error, Interrupted)
+
+
 def test_a_full_buffer_drops_the_reader(slot: Slot, aborted: Aborted) -> None:
     """What it holds is freed at once; a last record still fits."""
     slot.feed(record(0, b"x" * 100))
