@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pymongo
 import structlog
 from bson import encode
 from bson.errors import BSONError, InvalidDocument
@@ -28,7 +27,9 @@ MAX_DOCUMENT_BYTES = 16 << 20
 # Of either body, where a document was too long with both: what is left holds everything else.
 MAX_TEXT_BYTES = 7 << 20
 SELECTION_TIMEOUT_MS = 3_000
-WRITE_TIMEOUT = 15.0  # seconds; bounds a write, which nobody may cancel
+# Bounds a write, which nobody may cancel. Not pymongo.timeout(): within that, pymongo would go on
+# selecting servers for all of it.
+SOCKET_TIMEOUT_MS = 10_000
 RETRY_AFTER = 0.5  # seconds
 DUPLICATE_KEY = 11000
 # Codes of single writes that say nothing of the document: come again.
@@ -60,7 +61,7 @@ class MongoDBSink:
     async def open(self) -> None:
         try:
             await ensure_indexes(self._collection, self._config.retention_days)
-        except PyMongoError as error:
+        except (PyMongoError, ValueError) as error:  # ValueError: of some wrong addresses
             raise Backpressure(RETRY_AFTER, _reason(error)) from error
         self._ready = True
 
@@ -88,7 +89,9 @@ class MongoDBSink:
                 appname="sluice-sinks",
                 serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
                 connectTimeoutMS=SELECTION_TIMEOUT_MS,
+                socketTimeoutMS=SOCKET_TIMEOUT_MS,
                 w="majority",
+                wTimeoutMS=SOCKET_TIMEOUT_MS,
             )
         return self._client[self._config.mongodb_database][COLLECTION]
 
@@ -107,8 +110,7 @@ class MongoDBSink:
         if not ready:
             return {}
         try:
-            with pymongo.timeout(WRITE_TIMEOUT):
-                await self._collection.insert_many(list(ready.values()), ordered=False)
+            await self._collection.insert_many(list(ready.values()), ordered=False)
         except BulkWriteError as error:
             return _refused(error, list(ready))
         except OperationFailure as error:
@@ -157,5 +159,5 @@ def _refused(error: BulkWriteError, keys: list[str]) -> dict[str, str]:
     return reasons
 
 
-def _reason(error: PyMongoError) -> str:
+def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:300]}"

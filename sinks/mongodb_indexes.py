@@ -15,7 +15,7 @@ log = structlog.get_logger()
 COLLECTION = "exchanges"
 EXPIRY = "created_at_expiry"
 DAY = 86_400
-LIST_TIMEOUT = 15.0  # seconds
+BUILD_TIMEOUT = 3600.0  # seconds
 NEVER = 2**31 - 1  # MongoDB's largest expireAfterSeconds: 68 years
 _NEWEST = ("created_at", DESCENDING)
 INDEXES = (
@@ -33,8 +33,7 @@ async def ensure_indexes(collection: AsyncCollection[dict[str, Any]], retention_
     What is there is left alone, so that an administrator may change an index of the same name; only
     the expiry follows the setting. A retention of 0 days keeps for ever, by the longest expiry.
     """
-    with pymongo.timeout(LIST_TIMEOUT):
-        there = {index["name"]: index async for index in await collection.list_indexes()}
+    there = {index["name"]: index async for index in await collection.list_indexes()}
     seconds = retention_days * DAY or NEVER
     missing = [index for index in INDEXES if index.document["name"] not in there]
     if EXPIRY not in there:
@@ -42,8 +41,9 @@ async def ensure_indexes(collection: AsyncCollection[dict[str, Any]], retention_
             IndexModel([("created_at", ASCENDING)], name=EXPIRY, expireAfterSeconds=seconds)
         )
     if missing:
-        # Without a limit: on a large collection it takes its time, and a limit would undo it.
-        await collection.create_indexes(missing)
+        # On a large collection it takes its time, and the client's time-out would undo it.
+        with pymongo.timeout(BUILD_TIMEOUT):
+            await collection.create_indexes(missing)
     if EXPIRY in there and there[EXPIRY].get("expireAfterSeconds") != seconds:
         await _change_expiry(collection, seconds)
 

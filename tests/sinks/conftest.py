@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import gc
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,12 @@ async def kafka_cluster(kafka_bootstrap: str, topic_prefix: str) -> Cluster:
     found = Cluster(kafka_bootstrap, topic_prefix)
     await found.create()
     return found
+
+
+@pytest.fixture
+def _pymongo_leaks() -> Iterator[None]:
+    """pymongo leaves sockets to the garbage collector when it is closed while it connects in vain."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

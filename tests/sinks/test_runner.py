@@ -266,6 +266,7 @@ def _text(runner: Any) -> str:
     return text
 
 
+@pytest.mark.usefixtures("_pymongo_leaks")
 async def test_a_mongodb_that_restarts_is_waited_for(
     kafka_cluster: Cluster, own_service: Callable[[str], services.OwnService]
 ) -> None:
