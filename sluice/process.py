@@ -55,7 +55,7 @@ def run(name: str, role: Role, settings: Settings) -> int:
     supervision = Supervision.parse(settings[gateway.SUPERVISOR])
     if supervision:
         supervision.die_with_it()
-    telemetry.configure(settings, name)
+    telemetry.configure(settings, name, supervised=supervision is not None)
     if point := settings[gateway.FAULT_POINT]:
         faultpoints.arm(point)
         log.warning("fault_point_armed", point=point)
@@ -101,7 +101,7 @@ async def _supervised(
         # What lives now lives long: no collection need look at it again.
         gc.collect()
         gc.freeze()
-        log.info("ready", address=address, pid=os.getpid())
+        log.info("ready", pid=os.getpid(), **({"address": address} if address else {}))
         if supervision:
             supervision.ready(address)
 

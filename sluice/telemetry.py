@@ -45,18 +45,23 @@ def colours(settings: Settings) -> bool:
     return settings[gateway.FORCE_COLOR] or sys.stderr.isatty()
 
 
-def configure(settings: Settings, role: str) -> None:
-    """Set up structlog and the standard loggers of this process; every event says its role."""
+def configure(settings: Settings, role: str, *, supervised: bool = False) -> None:
+    """Set up structlog and the standard loggers of this process; every event says its role.
+
+    Except for text under a supervisor, which marks each line with it.
+    """
     level = LEVELS[settings[gateway.LOG_LEVEL]]
+    json = log_format(settings) == "json"
+    bound = {} if supervised and not json else {"role": role}
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.TimeStamper(fmt="iso" if json else "%H:%M:%S", utc=json, key="time"),
         redact,
         structlog.processors.UnicodeDecoder(),
     ]
     renderer: list[structlog.typing.Processor]
-    if log_format(settings) == "json":
+    if json:
         renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
         renderer = [structlog.dev.ConsoleRenderer(colors=colours(settings), timestamp_key="time")]
@@ -67,11 +72,11 @@ def configure(settings: Settings, role: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(role=role)
+    structlog.contextvars.bind_contextvars(**bound)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, _role(role)],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, _also(bound)],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
@@ -84,12 +89,11 @@ def configure(settings: Settings, role: str) -> None:
     logging.captureWarnings(True)
 
 
-def _role(role: str) -> structlog.typing.Processor:
+def _also(bound: dict[str, str]) -> structlog.typing.Processor:
     """Library records come from threads that have no context of ours."""
 
     def add(_logger: Any, _method: str, event: Event) -> Event:
-        event.setdefault("role", role)
-        return event
+        return {**bound, **event}
 
     return add
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import urllib.request
 from pathlib import Path
 from typing import TextIO
@@ -74,7 +75,12 @@ def _store(settings: Settings) -> str:
 def _key(settings: Settings) -> str:
     if settings[gateway.MASTER_KEY] is None:
         return "none: UNSAFE MODE, whoever reaches this address may call it; set GOMODEL_MASTER_KEY"
-    return f"as set by the {settings.origins['GOMODEL_MASTER_KEY']}"
+    return f"{_key_variable(settings)}, from {settings.origins[gateway.MASTER_KEY.name]}"
+
+
+def _key_variable(settings: Settings) -> str:
+    names = gateway.MASTER_KEY.names
+    return next((name for name in names if name in settings.environment), names[0])
 
 
 def _curl(settings: Settings, model: str, *, stream: bool, show_key: bool) -> list[str]:
@@ -86,8 +92,9 @@ def _curl(settings: Settings, model: str, *, stream: bool, show_key: bool) -> li
         "    -H 'Content-Type: application/json' \\",
     ]
     if key := settings[gateway.MASTER_KEY]:
-        quoted = "'" + key.replace("'", "'\\''") + "'" if show_key else '"$GOMODEL_MASTER_KEY"'
-        lines.append(f"    -H 'Authorization: Bearer '{quoted} \\")
+        header = f"Authorization: Bearer {key}"
+        named = f'"Authorization: Bearer ${_key_variable(settings)}"'
+        lines.append(f"    -H {shlex.quote(header) if show_key else named} \\")
     return [*lines, f"    -d '{json.dumps(body)}'"]
 
 

@@ -18,7 +18,7 @@ from sluice.supervisor import banner
 from sluice.supervisor.child import Child, ChildFailed, Spec
 from sluice.supervisor.plan import STOP_ORDER, Plan
 from sluice.supervisor.relay import Relay
-from sluice.supervisor.state import DataDirBusy, owned
+from sluice.supervisor.state import DataDirUnusable, owned
 
 log = structlog.get_logger()
 
@@ -135,7 +135,7 @@ async def serve(settings: Settings, environment: Mapping[str, str], out: TextIO)
 
 def run(settings: Settings, environment: Mapping[str, str]) -> int:
     """`sluice serve`; returns the exit code."""
-    telemetry.configure(settings, "serve")
+    telemetry.configure(settings, "serve", supervised=True)
     try:
         with owned(settings.data_dir):
             host, port = settings[gateway.HOST], settings[gateway.PORT]
@@ -143,10 +143,6 @@ def run(settings: Settings, environment: Mapping[str, str]) -> int:
                 log.error("cannot_start", reason=f"{host}:{port}: {problem}; set PORT or HOST")
                 return EXIT_FAILED
             return asyncio.run(serve(settings, environment, sys.stdout))
-    except DataDirBusy as error:
+    except DataDirUnusable as error:
         log.error("cannot_start", reason=str(error))  # noqa: TRY400 - the message is the remedy
-    except OSError as error:
-        log.error(  # noqa: TRY400 - the message is the remedy
-            "cannot_start", reason=f"{settings.data_dir}: {error.strerror}; set SLUICE_DATA_DIR"
-        )
     return EXIT_FAILED

@@ -19,7 +19,7 @@ from sluice.supervisor.child import ChildFailed, Spec
 from sluice.supervisor.plan import SHARES, Plan
 from sluice.supervisor.relay import Relay
 from sluice.supervisor.serve import RESERVE, Supervisor
-from sluice.supervisor.state import DataDirBusy, owned
+from sluice.supervisor.state import DataDirUnusable, owned
 
 FAKE = Path(__file__).with_name("fake_role.py")
 ROLES = ["broker", "streams", "sinks", "ingress"]
@@ -245,7 +245,14 @@ def test_a_data_folder_has_one_owner(tmp_path: Path) -> None:
     """A second owner is refused and told the first one's process; a stale file is no obstacle."""
     (tmp_path / "serve.lock").write_text("999999999999\n")
     mine = f"process {os.getpid()}"
-    with owned(tmp_path), pytest.raises(DataDirBusy, match=mine), owned(tmp_path):
+    with owned(tmp_path), pytest.raises(DataDirUnusable, match=mine), owned(tmp_path):
         pass
     with owned(tmp_path):
+        pass
+
+
+def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """A folder below a file names itself and the setting."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DataDirUnusable, match="SLUICE_DATA_DIR"), owned(tmp_path / "file" / "x"):
         pass
