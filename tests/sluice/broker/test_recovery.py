@@ -94,3 +94,19 @@ async def test_drafts_of_an_unfinished_compaction_are_removed(
     async with open_log(tmp_path, clock) as log:
         assert log.end == 50
         assert not draft.exists()
+
+
+async def test_an_index_of_another_topic_is_ignored(tmp_path: Path, clock: HandClock) -> None:
+    """An index file written late, by a deleted topic of the same name, does not damage the new one."""
+    async with open_log(tmp_path, clock, owner=1) as log:
+        for _ in range(30):
+            log.append(memoryview(one(b"old")))
+    folder = tmp_path / "t-0"
+    stale = (folder / f"{FIRST}.index").read_bytes()
+    (folder / f"{FIRST}.log").unlink()
+    async with open_log(tmp_path, clock, owner=2) as log:
+        for _ in range(30):
+            log.append(memoryview(one(bytes(50_000))))
+    (folder / f"{FIRST}.index").write_bytes(stale)
+    async with open_log(tmp_path, clock, owner=2) as log:
+        assert log.end == 30
