@@ -11,6 +11,7 @@ from schemas.exchange import OUTCOME_TYPE, Attempt, Body, Exchange, Timings, enc
 from schemas.headers import Headers
 from schemas.requests import Position
 from schemas.usage import Usage
+from sinks.document import Document, document
 
 BEGIN = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 QUESTION = b'{"model":"sim-1","messages":[{"role":"user","content":"Hello"}]}'
@@ -72,3 +73,22 @@ def record(found: Exchange) -> tuple[bytes, bytes, Headers]:
         encode(found),
         [("ce_type", OUTCOME_TYPE[found.outcome]), ("content-type", b"application/json")],
     )
+
+
+def documents(*numbers: int, at: float = BEGIN) -> list[Document]:
+    """The documents of such exchanges."""
+    found = (exchange(number, at=at) for number in numbers)
+    return [document(each, bodies=True, body_limit=1 << 20) for each in found]
+
+
+class HandClock:
+    """Time that only the test moves."""
+
+    def __init__(self, now: float = BEGIN) -> None:
+        self.now = now
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now

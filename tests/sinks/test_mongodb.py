@@ -16,10 +16,10 @@ from schemas.exchange import json_body
 from sinks import mongodb
 from sinks.base import Backpressure, Refused
 from sinks.config import SinkConfig
-from sinks.document import Document, document
+from sinks.document import document
 from sinks.mongodb import MongoDBSink
 from sinks.mongodb_indexes import EXPIRY, INDEXES, NEVER
-from tests.sinks.samples import exchange, request_id
+from tests.sinks.samples import documents, exchange, request_id
 
 
 @pytest.fixture
@@ -34,10 +34,6 @@ def indexes(config: SinkConfig) -> dict[str, dict[str, Any]]:
     with MongoClient[dict[str, Any]](config.mongodb_url) as client:
         found = client[config.mongodb_database]["exchanges"].list_indexes()
         return {index["name"]: dict(index) for index in found}
-
-
-def documents(*numbers: int) -> list[Document]:
-    return [document(exchange(n), bodies=True, body_limit=1 << 20) for n in numbers]
 
 
 def sink_of(config: SinkConfig, **changes: Any) -> MongoDBSink:

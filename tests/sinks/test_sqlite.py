@@ -19,22 +19,9 @@ from sinks.config import SinkConfig
 from sinks.document import document
 from sinks.sqlite import EXPIRE_SLICE, SQLiteSink
 from sinks.sqlite_schema import COLUMNS, MIGRATIONS
-from tests.sinks.samples import BEGIN, exchange, request_id
+from tests.sinks.samples import BEGIN, HandClock, documents, exchange, request_id
 
 DAY = 86_400.0
-
-
-class HandClock:
-    """Time that only the test moves."""
-
-    def __init__(self, now: float = BEGIN) -> None:
-        self.now = now
-
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -45,11 +32,6 @@ def path(tmp_path: Path) -> Path:
 def sink_at(path: Path, clock: HandClock | None = None, retention_days: int = 30) -> SQLiteSink:
     config = SinkConfig(sqlite_path=str(path), retention_days=retention_days)
     return SQLiteSink(config, clock or HandClock())
-
-
-def documents(*numbers: int, at: float = BEGIN) -> list[sqlite_module.Document]:
-    found = (exchange(number, at=at) for number in numbers)
-    return [document(each, bodies=True, body_limit=1 << 20) for each in found]
 
 
 @contextmanager
