@@ -46,24 +46,28 @@ def _unusable(path: Path, database: bool) -> str | None:
 
 
 async def _check_mongodb(url: str, database: str) -> list[Finding]:
-    from pymongo import AsyncMongoClient
     from pymongo.errors import PyMongoError
 
     try:
-        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
-            url, serverSelectionTimeoutMS=5_000, appname="sluice-doctor"
-        )
-        try:
-            await client.admin.command("ping")
-            await client[database].list_collection_names()
-        finally:
-            await client.close()
+        await asyncio.to_thread(_use_mongodb, url, database)
     except PyMongoError as error:
         # What follows repeats it for every server, with the topology.
         reason = str(error).partition(" (configured")[0]
         mend = "Check MONGODB_URL (address, user, password) and that the server runs."
         return [Finding("store", "wrong", f"mongodb: {type(error).__name__}: {reason}", mend)]
     return [Finding("store", "ok", f"mongodb answers; exchanges go to {database}.exchanges")]
+
+
+def _use_mongodb(url: str, database: str) -> None:
+    """By the blocking client: the other one leaves its socket open when nobody listens."""
+    from pymongo import MongoClient
+
+    client: MongoClient[dict[str, object]] = MongoClient(
+        url, serverSelectionTimeoutMS=5_000, appname="sluice-doctor"
+    )
+    with client:
+        client.admin.command("ping")
+        client[database].list_collection_names()
 
 
 async def check_redis(settings: Settings) -> list[Finding]:
