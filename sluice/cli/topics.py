@@ -11,7 +11,7 @@ import click
 from schemas.kafka import KafkaConfig
 from schemas.topics import Topic
 from sluice.cli.output import fail, json_option, print_json, print_table, settings_or_exit
-from sluice.settings import kafka as rows
+from sluice.settings import Settings, kafka as rows
 from sluice.settings.configs import bootstrap_servers, kafka_config, topic_table
 from sluice.settings.kinds import show_duration, show_size
 
@@ -30,7 +30,7 @@ def create(as_json: bool) -> None:
     from sluice import topics as admin
 
     settings = settings_or_exit()
-    kafka, wanted = _target(settings_or_exit())
+    kafka, wanted = _target(settings)
     changes = _run(admin.ensure(kafka, wanted, settings[rows.REPLICATION_FACTOR]), kafka)
     if as_json:
         print_json(changes)
@@ -76,7 +76,7 @@ def _shown(milliseconds: int | None) -> str:
     return "for ever" if milliseconds < 0 else show_duration(milliseconds / 1000)
 
 
-def _target(settings: Any) -> tuple[KafkaConfig, list[Topic]]:
+def _target(settings: Settings) -> tuple[KafkaConfig, list[Topic]]:
     servers = bootstrap_servers(settings)
     if servers is None:
         fail(

@@ -6,6 +6,7 @@ import json
 import textwrap
 from typing import Any
 
+from providers.vendors import VENDORS, Vendor
 from sluice.settings import gateway
 from sluice.settings.loading import Settings
 from sluice.settings.setting import Group, Setting
@@ -54,7 +55,8 @@ providers:
     models: [gpt-5, gpt-5-mini]
 ```
 
-With no instance at all, `sluice serve` starts the simulated provider.
+With no instance at all, `sluice serve` starts the simulated provider. The vendors:
+
 """
 _ENV_INTRO = """\
 # Settings of Sluice with their defaults: copy to .env and uncomment what you change.
@@ -63,12 +65,8 @@ _ENV_INTRO = """\
 _ENV_PROVIDERS = """\
 # --- Providers ---
 
-# A key makes an instance; without any, `sluice serve` starts the simulated provider.
-# OPENAI_API_KEY=
-# OPENAI_BASE_URL=
-# OPENAI_MODELS=
-# A second instance, openai-east:
-# OPENAI_EAST_API_KEY=
+# A key makes an instance, <VENDOR>_<NAME>_API_KEY a second one of the same vendor; <VENDOR>_BASE_URL
+# and <VENDOR>_MODELS go with it. Without any instance `sluice serve` starts the simulated provider.
 """
 
 
@@ -77,7 +75,7 @@ def markdown() -> str:
     parts = [_INTRO]
     for group in GROUPS:
         if group is gateway.INTERNAL_GROUP:
-            parts.append(_PROVIDERS)
+            parts.append(_PROVIDERS + _vendors())
         parts.append(_chapter(group))
     return "\n".join(parts)
 
@@ -95,6 +93,27 @@ def _chapter(group: Group) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _vendors() -> str:
+    lines = ["| vendor | made by | address |", "|---|---|---|"]
+    for row in VENDORS.values():
+        address = f"`{row.base_url}`" if row.base_url else "its `_BASE_URL` must be set"
+        lines.append(f"| `{row.name}` | `{_made_by(row)}` | {address} |")
+    return "\n".join(lines) + "\n"
+
+
+def _made_by(vendor: Vendor) -> str:
+    return vendor.name.upper() + ("_API_KEY" if vendor.key_required else "_BASE_URL")
+
+
+def _vendor_example(vendor: Vendor) -> str:
+    """Without a value: an address alone would be an instance, or the half of one."""
+    variables = [_made_by(vendor)]
+    if vendor.base_url is None:
+        variables.append(f"{vendor.name.upper()}_BASE_URL")
+    place = f" ({vendor.base_url})" if vendor.base_url else ""
+    return "\n".join([f"# {vendor.name}{place}", *(f"# {name}=" for name in variables), ""])
+
+
 def dotenv() -> str:
     """.env.example: every line that sets something is commented out and has the default."""
     parts = [_ENV_INTRO]
@@ -103,7 +122,7 @@ def dotenv() -> str:
             continue
         parts.append(f"# --- {group.title} ---\n")
         parts += [_example(row) for row in group.settings]
-    return "\n".join([*parts, _ENV_PROVIDERS])
+    return "\n".join([*parts, _ENV_PROVIDERS, *(_vendor_example(row) for row in VENDORS.values())])
 
 
 def _example(row: Setting[Any]) -> str:
