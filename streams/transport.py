@@ -62,6 +62,15 @@ class Thread(driver.AIOKafkaConsumerThread):
             return False
         return True
 
+    async def seek_to(self, tp: TP, offset: int) -> None:
+        """Set the position, in the thread that owns it."""
+        await self.call_thread(self._seek_to, tp, offset)
+
+    async def _seek_to(self, tp: TP, offset: int) -> None:
+        consumer = self._ensure_consumer()
+        if tp in self.assignment():  # a rebalance may have taken it; the next one seeks again
+            consumer.seek(TopicPartition(tp.topic, tp.partition), offset)
+
     async def fetch_committed(self, tps: Iterable[TP]) -> dict[TP, Commit]:
         """What stands at the broker; partitions without a commit are absent."""
         found: dict[TP, Commit] = await self.call_thread(self._fetch_committed, tuple(tps))
@@ -96,6 +105,7 @@ class Consumer(driver.Consumer):
         self._committed: dict[TP, Commit] = {}
         self._room = asyncio.Event()
         self._generation = -1
+        self._sought: dict[TP, int] = {}  # where a partition was sent back to
 
     @override
     def _new_consumer_thread(self) -> Thread:
@@ -145,7 +155,8 @@ class Consumer(driver.Consumer):
             late = previous[tp].finished if tp in previous else ()
             self.ledgers[tp] = Ledger(commits[tp], ends[tp], late)
             self._committed[tp] = commits[tp]
-            self._thread.seek(tp, commits[tp].offset)
+            await self._thread.seek_to(tp, commits[tp].offset)
+        self._sought.clear()
         self._ready = set(tps)
         self._generation = generation
         if any(commits[tp].clean for tp in tps):
@@ -178,7 +189,7 @@ class Consumer(driver.Consumer):
         self._room.clear()
 
     async def _records(self) -> AsyncIterator[tuple[TP, Any]]:
-        """The next records; none while everything is paused, and none of an older generation."""
+        """The next records; none while everything is paused."""
         if not self.flow_active:
             await self.can_resume_flow.wait()
         active = self._get_active_partitions()
@@ -186,12 +197,11 @@ class Consumer(driver.Consumer):
             async with asyncio.timeout(1.0):
                 await self._room.wait()
             return
-        generation = self.app.consumer_generation_id
         records = await self._getmany(active_partitions=set(active), timeout=1.0)
         for tp, record in self.scheduler.iterate(records or {}):
             # A record of a partition that was paused meanwhile is delivered all the same: the
             # fetcher would not give it again.
-            if not self.flow_active or generation != self.app.consumer_generation_id:
+            if not self.flow_active:
                 return
             yield tp, record
 
@@ -213,15 +223,35 @@ class Consumer(driver.Consumer):
 
     async def _drain_once(self) -> None:
         count = 0
+        astray: set[TP] = set()
         async for tp, record in self._records():
-            ledger = self.ledgers.get(tp)
-            if ledger is None or not ledger.deliver(record.offset):
+            ledger = self.ledgers.get(tp) if tp in self._ready else None
+            if ledger is None or tp in astray:
+                continue
+            if record.offset > ledger.next_offset and await self._went_astray(tp, ledger):
+                astray.add(tp)
+                continue
+            if not ledger.deliver(record.offset):
                 continue
             self.deliveries += 1
             await self.callback(self._to_message(tp, record))
             count += 1
             if count % 100 == 0:
                 await asyncio.sleep(0)
+
+    async def _went_astray(self, tp: TP, ledger: Ledger) -> bool:
+        """Records were passed over: go back, unless the log has none there.
+
+        A fetch that was under way during a rebalance can return records of the position before it,
+        and what is dropped then is never fetched again. A ledger that believed such a gap would
+        commit past work that nobody has done. What is missing after going back is really not there
+        (a transaction's marker, retention).
+        """
+        if self._sought.get(tp) == ledger.next_offset:
+            return False
+        self._sought[tp] = ledger.next_offset
+        await self._thread.seek_to(tp, ledger.next_offset)
+        return True
 
     # -- commits
 

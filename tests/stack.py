@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas import exchange as exchanges
 from schemas.exchange import OUTCOME_TYPES, Exchange
@@ -176,6 +177,21 @@ class Stack:
             (headers.get("ce_id", b"").decode(), headers.get("ce_source", b"/kafka").decode())
             for _, _, headers, _, _ in await self.read(self.topics.requests)
         ]
+
+    async def describe(self, names: list[str]) -> str:
+        """Where requests stand in the log, and what the workers' group has committed: for messages."""
+        where = [
+            (partition, offset, dict(headers).get("ce_id"))
+            for partition, offset, headers, _, _ in await self.read(self.topics.requests)
+            if any(headers.get("ce_id", b"?").decode() in name for name in names)
+        ]
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            group = self.topics.group("streams")
+            return f"{where} {await admin.list_consumer_group_offsets(group)}"
+        finally:
+            await admin.close()
 
     async def exchanges(self) -> list[Exchange]:
         """All outcomes, in log order; an id may stand there twice, its first is the outcome."""

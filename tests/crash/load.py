@@ -134,7 +134,16 @@ async def settled(stack: Stack, seconds: float = 90.0) -> Count:
     async def accounted() -> bool:
         return accepted <= set(stack.documents())
 
-    await until(accounted, seconds, f"of {len(accepted)} accepted requests some have no document")
+    try:
+        await until(accounted, seconds)
+    except AssertionError:
+        missing = sorted(accepted - set(stack.documents()))
+        recorded = {exchange.request_id for exchange in await stack.exchanges()}
+        unrecorded = [name for name in missing if name not in recorded]
+        raise AssertionError(
+            f"of {len(accepted)} accepted requests {len(missing)} have no document,"
+            f" {len(unrecorded)} no outcome: {missing[:5]} {await stack.describe(missing[:3])}"
+        ) from None
     found = await stack.exchanges()
     outcomes: dict[str, str] = {}
     for exchange in found:
