@@ -38,7 +38,46 @@ VENDORS_NAMED: dict[str, tuple[set[str], str]] = {}
 
 # Modules that a test of another name covers, and why they have none of their own. A path that ends
 # in a slash stands for the whole folder.
-TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {}
+TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
+    "schemas/control.py": ("tests/ingress/test_control.py", "read by it as a worker writes it"),
+    "schemas/envelopes.py": (
+        "tests/ingress/test_errors.py",
+        "what an error looks like to a caller",
+    ),
+    "schemas/errors.py": ("tests/test_docs.py", "each class against its row on the page"),
+    "schemas/exchange.py": ("tests/contracts/test_sinks.py", "what is stored is made of it"),
+    "schemas/faultpoints.py": ("tests/crash/test_worker.py", "kills the process that uses it"),
+    "schemas/kafka.py": ("tests/sluice/test_serve.py", "only a real cluster can refuse it"),
+    "schemas/metrics.py": ("tests/sluice/test_scrape.py", "read as Prometheus reads it"),
+    "schemas/replies.py": ("tests/streams/test_answers.py", "records as a worker writes them"),
+    "schemas/topics.py": ("tests/sluice/test_topics.py", "the table as it stands on a cluster"),
+    "schemas/usage.py": (
+        "tests/providers/dialects/openai_chat/test_usage.py",
+        "numbers as providers give them",
+    ),
+    "sinks/backoff.py": ("tests/sinks/test_runner.py", "seen in how an outage is waited for"),
+    "sinks/base.py": ("tests/contracts/test_sinks.py", "the contract that every store keeps"),
+    "sinks/batches.py": ("tests/sinks/test_runner.py", "poison only shows with its dead letter"),
+    "sinks/consumer.py": ("tests/sinks/test_runner.py", "is nothing without a log"),
+    "sinks/dead_letters.py": ("tests/sinks/test_runner.py", "is nothing without a log"),
+    "sinks/heartbeats.py": ("tests/sinks/test_runner.py", "is nothing without a log"),
+    "sinks/interruption.py": ("tests/sinks/test_runner.py", "seen in stops and outages"),
+    "sinks/mongodb_indexes.py": ("tests/sinks/test_mongodb.py", "one store in two files"),
+    "sinks/sqlite_schema.py": ("tests/sinks/test_sqlite.py", "one store in two files"),
+    "sluice/broker/": ("tests/contracts/test_broker.py", "clients see one broker, not its parts"),
+    "sluice/connections.py": ("tests/sluice/test_serve.py", "what the roles stand on"),
+    "sluice/ports.py": ("tests/sluice/test_serve.py", "a free port is one that serves"),
+    "sluice/supervised.py": ("tests/sluice/test_serve.py", "the other end is the supervisor"),
+    "streams/app.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
+    "streams/control.py": ("tests/docs/test_kafka_examples.py", "is nothing without a log"),
+    "streams/delivery.py": ("tests/streams/test_inflight.py", "data of what is in flight"),
+    "streams/handling.py": ("tests/crash/test_worker.py", "its steps matter by their effects"),
+    "streams/log.py": ("tests/crash/test_worker.py", "is nothing without a log"),
+    "streams/outcomes.py": ("tests/crash/test_worker.py", "is nothing without a log"),
+    "streams/stages/__init__.py": ("tests/test_docs.py", "the recipe of a stage is run"),
+    "streams/topology.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
+    "streams/transport.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
+}
 
 
 def modules(*folders: str) -> list[Path]:
