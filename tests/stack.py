@@ -23,12 +23,14 @@ READY_SECONDS = 60.0
 class Process:
     """One `sluice` command line. It dies with the tests."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str], *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], *arguments: str, module: str = "sluice"
+    ) -> None:
         self.log = folder / f"{'-'.join(arguments)}-{time.monotonic_ns()}.log"
         reading, writing = os.pipe()
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sluice", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 env={**_inherited(), **env, "SLUICE_SUPERVISOR": f"{os.getpid()}:{writing}"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -88,8 +90,9 @@ class Process:
 
 def _inherited() -> dict[str, str]:
     """What a process needs of the tests' environment, and nothing that configures it."""
-    keep = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
-    return {name: os.environ[name] for name in keep if name in os.environ}
+    keep = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+    found = {name: os.environ[name] for name in keep if name in os.environ}
+    return found | {"PYTHONPATH": str(services.ROOT)}
 
 
 class Stack:
@@ -126,13 +129,13 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http}"
 
-    def launch(self, *arguments: str, **env: str) -> Process:
-        process = Process(self.folder, self.env | env, *arguments)
+    def launch(self, *arguments: str, module: str = "sluice", **env: str) -> Process:
+        process = Process(self.folder, self.env | env, *arguments, module=module)
         self.processes.append(process)
         return process
 
-    async def start(self, *arguments: str, **env: str) -> Process:
-        return await self.launch(*arguments, **env).ready()
+    async def start(self, *arguments: str, module: str = "sluice", **env: str) -> Process:
+        return await self.launch(*arguments, module=module, **env).ready()
 
     async def start_all(self) -> None:
         """Simulated provider, worker, sink and ingress; the topics are made by the first that asks."""

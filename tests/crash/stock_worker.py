@@ -1,0 +1,62 @@
+"""A worker whose Faust is stock: acknowledged by Faust's own book-keeping, committed by its own rule.
+
+Everything else is the product's. Run as `python -m tests.crash.stock_worker streams`.
+"""
+
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+
+from sluice.cli import main
+from streams import app, transport
+
+
+class StockThread(driver.AIOKafkaConsumerThread):
+    """With a usable fetch wait; its hard-coded 1.5 s would only make the test slow."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = 100
+        return consumer
+
+
+class StockConsumer(driver.Consumer):
+    """Faust's consumer under the names by which the worker asks ours."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledgers: dict[Any, Any] = {}
+        self.deliveries = 0
+        self.ready: frozenset[Any] = frozenset()
+        self.messages: dict[tuple[int, int], Any] = {}
+
+    def _new_consumer_thread(self) -> Any:
+        return StockThread(self, loop=self.loop, beacon=self.beacon)
+
+    def lag(self) -> int:
+        return 0
+
+    def close_ledgers(self) -> None: ...
+
+    async def commit_now(self, *, final: bool) -> bool:
+        return await self.commit()
+
+    def finish(self, topic: str, partition: int, offset: int) -> None:
+        self.ack(self.messages.pop((partition, offset)))
+
+
+class StockTransport(driver.Transport):
+    Consumer = StockConsumer
+
+
+class Partitions(app._Partitions):
+    """Keeps the messages, because Faust acknowledges a message and not an offset."""
+
+    def attach(self, delivery: Any, partition: int, offset: int) -> None:
+        self._consumer.messages[(partition, offset)] = delivery.message
+
+
+if __name__ == "__main__":
+    transport.Transport = StockTransport  # type: ignore[misc, assignment]
+    app._Partitions = Partitions  # type: ignore[misc]
+    main()
