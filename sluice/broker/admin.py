@@ -7,16 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from sluice.broker.catalog import Catalog, Settings
+from sluice.broker.disk import disk_trouble
 from sluice.broker.errors import Code, KafkaError
 from sluice.broker.groups import Groups
 from sluice.broker.segment import Segment
 from sluice.broker.topic_config import DEFAULTS
 from sluice.broker.wire import Message
-
-log = structlog.get_logger()
 
 _TOPIC, _BROKER = 2, 4  # kinds of resources
 _SET, _DELETE, _APPEND, _SUBTRACT = range(4)  # operations of an incremental change
@@ -90,6 +87,8 @@ class Admin:
         def drop() -> None:
             nonlocal low
             partition = self.catalog.partition(name, part["index"])
+            if not partition.config.delete:
+                raise KafkaError(Code.POLICY_VIOLATION)
             gone.extend(partition.drop_before(part["offset"]))
             low = partition.start
 
@@ -176,7 +175,7 @@ class Admin:
         except KafkaError as exc:
             return exc.code, exc.text or None
         except OSError as exc:
-            log.warning("administration_failed", error=str(exc))
+            disk_trouble("administration_failed", error=str(exc))
             return Code.KAFKA_STORAGE_ERROR, str(exc)
         return Code.NONE, None
 

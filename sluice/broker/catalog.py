@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from sluice.broker.disk import disk_trouble
 from sluice.broker.errors import Code, KafkaError
 from sluice.broker.files import replace_file, sync_folder
 from sluice.broker.partition import Partition, Store
@@ -78,7 +79,14 @@ class Catalog:
 
     def _open(self, name: str, id_: int, settings: Settings, numbers: range) -> Topic:
         config = topic_config(settings)
-        found = [Partition(self.store, name, number, config, id_) for number in numbers]
+        found: list[Partition] = []
+        try:
+            for number in numbers:
+                found.append(Partition(self.store, name, number, config, id_))  # noqa: PERF401  # what is open must be closed
+        except OSError:
+            for partition in found:
+                partition.close(save=False)
+            raise
         return Topic(name, id_, settings, found)
 
     def _remove_leftovers(self) -> None:
@@ -213,7 +221,7 @@ class Catalog:
             change()
         except OSError as exc:
             undo()
-            log.warning("catalog_not_saved", error=str(exc))
+            disk_trouble("catalog_not_saved", error=str(exc))
             raise KafkaError(Code.KAFKA_STORAGE_ERROR, str(exc)) from exc
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import struct
 
 import structlog
 
 from sluice.broker.catalog import Catalog
 from sluice.broker.compaction import CompactionStopped, Draft, Round, Source
 from sluice.broker.config import BrokerConfig
+from sluice.broker.disk import disk_trouble
 from sluice.broker.offsets import Offsets
 from sluice.broker.partition import Partition
 from sluice.broker.segment import Segment
@@ -45,8 +48,8 @@ class Cleaner:
                 continue
             try:
                 await self.retain(partition)
-            except OSError as exc:
-                log.warning("retention_failed", partition=partition.folder.name, error=str(exc))
+            except (OSError, ValueError, struct.error) as exc:  # a damaged log harms no other
+                disk_trouble("retention_failed", partition=partition.folder.name, error=str(exc))
             await asyncio.sleep(0)
 
     def expire(self) -> None:
@@ -57,7 +60,7 @@ class Cleaner:
         try:
             self.offsets.expire(self.config.offsets_retention_minutes * 60)
         except OSError as exc:
-            log.warning("expiry_failed", error=str(exc))
+            disk_trouble("expiry_failed", error=str(exc))
 
     async def retain(self, partition: Partition) -> None:
         """Roll by age, compact, delete by age and size. Raises OSError."""
@@ -132,7 +135,11 @@ class Cleaner:
             await self.disk.write(draft.path.unlink, missing_ok=True)
             return
         old[0].index_path.unlink(missing_ok=True)  # it says nothing of the new file
+        held = os.open(old[0].path, os.O_RDONLY | os.O_CLOEXEC)
         draft.path.replace(old[0].path)
+        self.disk.write_soon(
+            "log_not_freed", lambda: os.close(held)
+        )  # frees 64 MB: not on the loop
         fresh = Segment(partition.folder, old[0].base)
         fresh.adopt(draft.image)
         fresh.modified = draft.modified

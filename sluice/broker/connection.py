@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from schemas.tasks import Tasks
 from sluice.broker.config import BrokerConfig
-from sluice.broker.disk import Disk
+from sluice.broker.disk import Disk, disk_trouble
 from sluice.broker.dispatch import Dispatch
 from sluice.broker.fetch import DIRECT, Answer, Chunk
 from sluice.broker.longpoll import LongPoll
@@ -93,11 +93,11 @@ class Connection(asyncio.Protocol):
         if self.drained and not self.drained.done():
             self.drained.set_exception(ConnectionResetError())
 
-    def abort(self, reason: str) -> None:
-        """Close at once."""
-        log.warning(reason, client=self.transport.get_extra_info("peername"))
+    def abort(self, reason: str, **context: object) -> None:
+        """Close at once, and log why."""
         self.busy = True
         self.transport.abort()
+        log.warning(reason, **context)
 
     # -- in
 
@@ -121,11 +121,9 @@ class Connection(asyncio.Protocol):
             else:
                 self.shared.loop.call_soon(self._pump)
         except (Malformed, struct.error, UnicodeDecodeError) as exc:
-            log.warning("request_malformed", error=str(exc))
-            self.abort("connection_closed")
-        except Exception:  # the edge: one client's request must not harm the others
-            log.exception("request_failed")
-            self.abort("connection_closed")
+            self.abort("request_malformed", error=str(exc))
+        except Exception as exc:  # noqa: BLE001  # the edge: one request must not harm the others
+            self.abort("request_failed", exc_info=exc)
         self._gate()
 
     def _serve_one(self) -> bool:
@@ -245,7 +243,7 @@ class Connection(asyncio.Protocol):
         except ConnectionResetError:
             return
         except OSError as exc:
-            log.error("cold_read_failed", error=str(exc))  # noqa: TRY400  # the kernel says it all
+            disk_trouble("cold_read_failed", error=str(exc))
             self.abort("connection_closed")
             return
         finally:

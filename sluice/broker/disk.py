@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -14,6 +15,12 @@ log = structlog.get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def disk_trouble(event: str, **context: object) -> None:
+    """Log that the disk failed. Never raises: the log itself may go to the disk that is full."""
+    with suppress(OSError):
+        log.error(event, **context)
 
 
 class Disk:
@@ -42,7 +49,7 @@ class Disk:
             try:
                 work()
             except OSError as exc:
-                log.warning(event, error=str(exc))
+                disk_trouble(event, error=str(exc))
 
         self._writes.submit(attempt)
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
-import structlog
 
 from schemas.clock import Clock
+from sluice.broker.disk import disk_trouble
 from sluice.broker.errors import Code, KafkaError
 from sluice.broker.journal import Journal, Key
 from sluice.broker.wire import Message
-
-log = structlog.get_logger()
 
 
 class State(StrEnum):
@@ -176,7 +174,7 @@ class Groups:
         try:
             self.journal.put({("group", group.id): row})
         except OSError as exc:
-            log.warning("group_not_saved", group=group.id, error=str(exc))
+            disk_trouble("group_not_saved", group=group.id, error=str(exc))
 
     def remove(self, group: Group) -> None:
         """Forget a group and its offsets; raises OSError, then it stays."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from sluice.broker.disk import Disk
+from sluice.broker.disk import Disk, disk_trouble
 from sluice.broker.files import replace_file
 from sluice.broker.syncer import Syncer
 
@@ -103,7 +103,7 @@ class Journal:
                 raise OSError("short write")
             draft.replace(self._path)
         except OSError as exc:
-            log.warning("journal_not_rewritten", error=str(exc))
+            disk_trouble("journal_not_rewritten", error=str(exc))
             return
         finally:
             self._rewriting = False

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
 from schemas.tasks import Tasks
+from sluice.broker.disk import disk_trouble
 from sluice.broker.fetch import Answer, Collector, FetchRequest, Wanted
 from sluice.broker.segment import Slice
-
-log = structlog.get_logger()
 
 
 class LongPoll:
@@ -78,7 +75,7 @@ class LongPoll:
                 if part.partition and not part.partition.closed:
                     found[part] = await part.partition.locate(part.offset, limit)
         except OSError as exc:
-            log.error("cold_read_failed", error=str(exc))  # noqa: TRY400  # the kernel says it all
+            disk_trouble("cold_read_failed", error=str(exc))
             self._drop(found)
             self.cancel()
             self._done(None)

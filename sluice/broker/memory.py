@@ -6,10 +6,6 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-import structlog
-
-log = structlog.get_logger()
-
 
 class ResponseMemory:
     """Bytes of responses that clients have not taken. Who gets none sends from the file instead."""

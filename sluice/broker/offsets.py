@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from sluice.broker.disk import disk_trouble
 from sluice.broker.errors import Code, KafkaError
 from sluice.broker.groups import Committed, Group, Groups, OffsetRow, State
 from sluice.broker.journal import Key
@@ -82,7 +83,7 @@ class Offsets:
         try:
             self.groups.journal.put(entries)
         except OSError as exc:
-            log.warning("offsets_not_committed", group=group.id, error=str(exc))
+            disk_trouble("offsets_not_committed", group=group.id, error=str(exc))
             return False
         group.offsets.update(rows)
         return True
@@ -123,12 +124,13 @@ class Offsets:
                 place for place, c in group.offsets.items() if now - max(c.at, since) >= retention
             ]
             if old:
-                log.info("offsets_expired", group=group.id, offsets=len(old))
                 self.groups.journal.put({("offset", group.id, *place): None for place in old})
             for place in old:
                 del group.offsets[place]
             if not group.offsets:
                 self.groups.remove(group)
+            if old:
+                log.info("offsets_expired", group=group.id, offsets=len(old))
 
     # -- administration
 
@@ -142,7 +144,7 @@ class Offsets:
         try:
             self.groups.remove(group)
         except OSError as exc:
-            log.warning("group_not_deleted", group=name, error=str(exc))
+            disk_trouble("group_not_deleted", group=name, error=str(exc))
             return Code.NOT_COORDINATOR
         return Code.NONE
 

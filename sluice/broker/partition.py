@@ -13,7 +13,7 @@ import structlog
 from schemas.clock import Clock
 from sluice.broker.batch import Head, placed, produced_head, read_head, records
 from sluice.broker.compression import CannotDecode
-from sluice.broker.disk import Disk
+from sluice.broker.disk import Disk, disk_trouble
 from sluice.broker.errors import Code, KafkaError
 from sluice.broker.files import replace_file
 from sluice.broker.index import save_image
@@ -124,11 +124,11 @@ class Partition:
         except OSError as exc:
             if not self._failing:  # once, not for every retry of every client
                 self._failing = True
-                log.error("append_failed", partition=self.folder.name, error=str(exc))  # noqa: TRY400
+                disk_trouble("append_failed", partition=self.folder.name, error=str(exc))
             raise KafkaError(Code.KAFKA_STORAGE_ERROR, str(exc)) from exc
         if self._failing:
             self._failing = False
-            log.info("append_recovered", partition=self.folder.name)
+            disk_trouble("append_recovered", partition=self.folder.name)
         return segment
 
     def roll(self) -> Segment:
@@ -191,13 +191,14 @@ class Partition:
             raise KafkaError(Code.OFFSET_OUT_OF_RANGE)
         if offset <= self.start:
             return []
-        replace_file(self.folder / "start", b"%d" % offset)
-        self.start = offset
         if offset == self.end and self.segments[-1].size:
             self.roll()
-        gone = []
-        while len(self.segments) > 1 and self.segments[1].base <= offset:
-            gone.append(self.segments.pop(0))
+        first = bisect_right(self.segments, offset, key=lambda s: s.base) - 1
+        if self.segments[first].base != offset:  # else the files tell: a full disk can be emptied
+            replace_file(self.folder / "start", b"%d" % offset)
+        self.start = offset
+        gone = self.segments[:first]
+        del self.segments[:first]
         return gone
 
     def close(self, *, save: bool) -> None:

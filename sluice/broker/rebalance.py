@@ -39,8 +39,8 @@ class Rebalance:
         if member.joining:  # the client waits for us, not we for it
             self.touch(group, member)
             return
-        log.info("member_expired", group=group.id, member=member.id, session=member.session)
         self.remove(group, member)
+        log.info("member_expired", group=group.id, member=member.id, session=member.session)
 
     def remove(self, group: Group, member: Member) -> None:
         """Take a member out and let the others share its work."""
@@ -128,10 +128,10 @@ class Rebalance:
             return
         silent = [m for m in group.members.values() if not m.synced and m.instance is None]
         for member in silent:
-            log.info("member_never_synced", group=group.id, member=member.id)
             self._discard(group, member)
         if silent or group.state is State.COMPLETING:
             self.prepare(group)
+            log.info("members_never_synced", group=group.id, members=[m.id for m in silent])
 
     def assign(self, group: Group, assignments: dict[str, bytes]) -> None:
         """The leader has shared the work out: answer all who wait for it."""

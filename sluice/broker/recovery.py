@@ -39,9 +39,9 @@ def recover(segment: Segment, producers: Producers, owner: int, *, last: bool) -
         _scan(segment, fd, on_disk, lambda head: producers.note(head, head.base, segment.modified))
         if segment.size < on_disk:
             torn = on_disk - segment.size
-            log.warning("log_tail_torn", path=str(segment.path), bytes=torn, removed=last)
             if last:
                 segment.cut()
+            log.warning("log_tail_torn", path=str(segment.path), bytes=torn, removed=last)
     finally:
         segment.unpin()
 

@@ -65,14 +65,14 @@ class Broker:
         try:
             self._assemble(loop)
             self.server = await self._listen()
+            bootstrap = f"{self.address.host}:{self.address.port}"
+            if self.config.bootstrap_file:
+                replace_file(self.config.bootstrap_file, bootstrap.encode() + b"\n")
         except BaseException:
             self.disk.close()
             os.close(self._lock)
             raise
         self._start_chores()
-        bootstrap = f"{self.address.host}:{self.address.port}"
-        if self.config.bootstrap_file:
-            replace_file(self.config.bootstrap_file, bootstrap.encode() + b"\n")
         log.info("broker_started", bootstrap=bootstrap, topics=len(self.catalog.topics))
         return bootstrap
 

@@ -6,12 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-import structlog
-
-from sluice.broker.disk import Disk
+from sluice.broker.disk import Disk, disk_trouble
 from sluice.broker.errors import StorageFailed
-
-log = structlog.get_logger()
 
 
 class Syncable(Protocol):
@@ -71,7 +67,7 @@ class Syncer:
             if files:
                 await self._disk.write(_sync_all, files)
         except OSError as exc:
-            log.error("fsync_failed", error=str(exc))  # noqa: TRY400  # the broker ends with it
+            disk_trouble("fsync_failed", error=str(exc))
             error = StorageFailed(str(exc))
             self._fatal(error)
         finally:

@@ -138,7 +138,10 @@ def encode(out: bytearray, fields: Schema, values: Message, version: int) -> byt
 
 def _encode(out: bytearray, kind: Any, value: Any, version: int) -> None:
     if isinstance(kind, Array):
-        _encode_array(out, kind, value or (), version)
+        if value is None and kind.nullable:
+            out += I32.pack(-1)
+        else:
+            _encode_array(out, kind, value or (), version)
     elif codec := _NUMBERS.get(kind):
         out += codec.pack(value or 0)
     elif value is None:

@@ -123,7 +123,8 @@ async def test_deleting_records_moves_the_start(tmp_path: Path, clock: HandClock
             assert caught.value.code == Code.OFFSET_OUT_OF_RANGE
     async with open_log(tmp_path, clock, SMALL_SEGMENTS) as log:
         assert (log.start, log.end) == (30, 50)
-        log.drop_before(-1)
+        for segment in log.drop_before(-1):
+            segment.delete()
     async with open_log(tmp_path, clock, SMALL_SEGMENTS) as log:
         assert (log.start, log.end) == (50, 50)
         assert log.append(memoryview(one(b"next"))) == 50
