@@ -197,6 +197,14 @@ def _reply_to(headers: dict[str, bytes]) -> Address | None:
     )
 
 
+def request_id_of(headers: dict[str, bytes], position: Position) -> str:
+    """The id under which a record is answered, even if it is no request."""
+    try:
+        return _request_id(headers, _text(headers, h.CE_SOURCE) or "/kafka", position)
+    except ValueError:
+        return f"{position.topic}-{position.partition}-{position.offset}"
+
+
 def _request_id(headers: dict[str, bytes], source: str, position: Position) -> str:
     """Ours as they are; a direct producer's scoped by its source; without any, the record's position."""
     if moved := _text(headers, h.REQUEST_ID):
@@ -217,5 +225,6 @@ __all__ = [
     "Request",
     "from_record",
     "parse_chat",
+    "request_id_of",
     "to_headers",
 ]

@@ -32,7 +32,8 @@ from streams.handling import Handling
 from streams.inflight import Inflight
 from streams.log import Log
 from streams.outcomes import Outcomes
-from streams.stages.call import Caller
+from streams.stages import Handler
+from streams.thread import Thread
 
 log = structlog.get_logger()
 
@@ -132,7 +133,7 @@ class Worker:
         self,
         config: StreamsConfig,
         kafka: KafkaConfig,
-        caller: Caller,
+        caller: Handler,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -153,7 +154,7 @@ class Worker:
         self.inflight.fatal = self._fail
         self.control = ControlReader(kafka, clock, self.inflight.cancel)
         self.beat = Beat(kafka.topics.control, self.log, clock, self._heartbeat)
-        transport.Thread.fetch_max_wait_ms = int(config.fetch_max_wait * 1000)
+        Thread.fetch_max_wait_ms = int(config.fetch_max_wait * 1000)
         self.app = make_app(config, kafka)
         topology.wire(self.app, kafka.topics, self.inflight)
         self._background = Tasks()

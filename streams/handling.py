@@ -23,6 +23,7 @@ from schemas.faultpoints import reach
 from schemas.headers import Headers
 from schemas.metrics import Metrics
 from schemas.replies import Address, Chunk, Completed, Failed, Started
+from schemas.requests import Position, request_id_of
 from schemas.topics import Topics
 from streams.answers import Answer, Sender
 from streams.delivery import Delivery, Message
@@ -180,10 +181,8 @@ class Handling:
         if (to := self._allowed(to)) is None:
             return
         error: GatewayError = InvalidRequest(reason)
-        name = f"{message.topic}-{message.partition}-{message.offset}"
-        request_id = (h.first(message.headers).get(h.CE_ID) or name.encode()).decode(
-            errors="replace"
-        )
+        position = Position(message.topic, message.partition, message.offset)
+        request_id = request_id_of(h.first(message.headers), position)
         answer = Answer(self._sender, request_id, to, 1)
         answer.start(Started(error.status, JSON, "", ""))
         await answer.finish(openai_error(error), failed=True)
