@@ -1,0 +1,88 @@
+"""The same on the embedded broker, and kill -9 of the broker itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests import services
+from tests.crash.load import (
+    accounted_for_once,
+    ask_many,
+    forget_calls,
+    no_half_answer,
+    produce_many,
+    settled,
+    upstream_calls,
+)
+from tests.stack import Stack, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Ingress, sink and simulated provider on an embedded broker; the workers are the tests' own."""
+    port = services.free_port()
+    built = Stack(
+        tmp_path_factory.mktemp("embedded"),
+        f"127.0.0.1:{port}",
+        "llm.",
+        SLUICE_BROKER_PORT=str(port),
+    )
+    try:
+        for role in ("broker", "sim", "sinks", "ingress"):
+            built.base[role] = await built.start(role)
+        yield built
+    finally:
+        built.erase()
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["streams.delivered:20", "streams.mid_stream:30", "streams.recorded:10", "streams.committed:2"],
+)
+async def test_worker_killed(stack: Stack, point: str) -> None:
+    """As on Kafka: nothing is lost, nothing half looks whole, one document each."""
+    await forget_calls(stack)
+    dying = await stack.start("streams", SLUICE_FAULT_POINT=point, KAFKA_GROUP_INSTANCE_ID="w1")
+    await produce_many(stack, [f"{point}-direct-{index}" for index in range(20)])
+    names = [f"{point}-{index}" for index in range(60)]
+    asking = asyncio.get_running_loop().create_task(ask_many(stack, names))
+    assert await dying.ended() == -9
+    again = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
+    seen = await asking
+    count = await settled(stack)
+
+    no_half_answer(seen)
+    accounted_for_once(count)
+    assert [each for each in seen if each.ended != "whole" and not each.streamed] == []
+    again.terminate()
+    assert await again.ended() == 0
+
+
+async def running(stack: Stack, least: int) -> bool:
+    return sum((await upstream_calls(stack)).values()) >= least
+
+
+async def test_broker_killed(stack: Stack) -> None:
+    """kill -9 of the broker under load: no acknowledged record is lost, nobody needs a restart, and
+    what was running is called once."""
+    await forget_calls(stack)
+    worker = await stack.start("streams")
+    names = [f"broker-{index}" for index in range(150)]
+    asking = asyncio.get_running_loop().create_task(ask_many(stack, names, "sim-50"))
+    await until(lambda: running(stack, 40), what="calls run")
+    stack.base["broker"].kill()
+    await asyncio.sleep(1.0)  # the outage
+    stack.base["broker"] = await stack.start("broker")
+    seen = await asking
+    count = await settled(stack)
+
+    no_half_answer(seen)
+    accounted_for_once(count)
+    assert count.repeated == set()
+    assert {each.ended for each in await ask_many(stack, ["after-0", "after-1"])} == {"whole"}
+    worker.terminate()
+    assert await worker.ended() == 0
