@@ -69,15 +69,11 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "sluice/ports.py": ("tests/sluice/test_serve.py", "a free port is one that serves"),
     "sluice/supervised.py": ("tests/sluice/test_serve.py", "the other end is the supervisor"),
     "streams/app.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
-    "streams/control.py": ("tests/docs/test_kafka_examples.py", "is nothing without a log"),
     "streams/delivery.py": ("tests/streams/test_inflight.py", "data of what is in flight"),
-    "streams/handling.py": ("tests/crash/test_worker.py", "its steps matter by their effects"),
     "streams/log.py": ("tests/crash/test_worker.py", "is nothing without a log"),
-    "streams/outcomes.py": ("tests/crash/test_worker.py", "is nothing without a log"),
     "streams/stages/__init__.py": ("tests/test_docs.py", "the recipe of a stage is run"),
     "streams/thread.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
     "streams/topology.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
-    "streams/transport.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
 }
 
 
