@@ -15,6 +15,7 @@ from sinks.fold import fold
 Format = Literal["json", "text", "base64"]
 # MongoDB holds 100 levels, of which the document around a body uses some.
 MAX_DEPTH = 90
+SHORT = 8192
 
 _encode = msgspec.json.Encoder().encode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -98,16 +99,22 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _is_deep(content: Raw) -> bool:
-    """Whether it is nested more than MAX_DEPTH levels. Only bodies with many brackets are looked into."""
+    """Whether it is nested more than MAX_DEPTH levels."""
     raw = bytes(content)
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+    # Of a short body the brackets are counted first: that is faster than decoding it, of a long one slower.
+    if len(raw) < SHORT and raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return False
-    level: list[Any] = [_decode(raw)]
+    try:
+        level: list[Any] = [_decode(raw)]
+    except RecursionError:
+        return True
+    except msgspec.ValidationError:
+        return False  # a number beyond any float, which text holds and Python does not
     for _ in range(MAX_DEPTH):
         children: list[Any] = []
         for node in level:
-            children.extend(node.values() if isinstance(node, dict) else node)
-        level = [child for child in children if isinstance(child, dict | list)]
+            children += node.values() if type(node) is dict else node
+        level = [child for child in children if type(child) is dict or type(child) is list]
         if not level:
             return False
     return True

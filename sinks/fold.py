@@ -64,6 +64,7 @@ def _events(text: str) -> list[str]:
 def _fold(chunks: list[Json]) -> Json:
     completion: Json = {"id": None, "object": "chat.completion", "created": None, "model": None}
     choices: dict[int, _Choice] = {}
+    last: Json = {}
     for chunk in chunks:
         for piece in chunk.pop("choices", None) or ():
             if "text" in piece:
@@ -72,9 +73,9 @@ def _fold(chunks: list[Json]) -> Json:
             if (choice := choices.get(index)) is None:
                 choice = choices[index] = _Choice(index)
             choice.add(piece)
-        for name, value in chunk.items():
-            if value is not None or name not in completion:
-                completion[name] = value
+        if chunk != last:  # most chunks say the same around their choices
+            _update(completion, chunk)
+            last = chunk
     completion.pop(PADDING, None)
     completion["object"] = "chat.completion"
     completion["choices"] = [choices[index].whole() for index in sorted(choices)]
@@ -84,21 +85,22 @@ def _fold(chunks: list[Json]) -> Json:
 class _Choice:
     """One answer of possibly several."""
 
-    __slots__ = ("_message", "_rest", "_texts")
+    __slots__ = ("_last", "_message", "_rest", "_texts")
 
     def __init__(self, index: int) -> None:
         self._message: Json = {"role": "assistant", "content": None}
         self._texts: dict[str, list[str]] = {}  # joined once: `+=` on long answers is quadratic
         self._rest: Json = {"index": index, "finish_reason": None}
+        self._last: Json = {}
 
     def add(self, piece: Json) -> None:
-        for name, value in piece.items():
-            if name == "delta":
-                self._delta(value or {})
-            elif name == "logprobs" and value:
-                self._rest["logprobs"] = _merged(self._rest.get("logprobs"), value)
-            elif value is not None or name not in self._rest:
-                self._rest[name] = value
+        if delta := piece.pop("delta", None):
+            self._delta(delta)
+        if logprobs := piece.pop("logprobs", None):
+            self._rest["logprobs"] = _merged(self._rest.get("logprobs"), logprobs)
+        if piece != self._last:
+            _update(self._rest, piece)
+            self._last = piece
 
     def _delta(self, delta: Json) -> None:
         for name, value in delta.items():
@@ -126,6 +128,13 @@ class _Choice:
         for call in message.get("tool_calls") or ():
             call.pop("index", None)
         return {"index": self._rest.pop("index"), "message": message, **self._rest}
+
+
+def _update(known: Json, new: Json) -> None:
+    """The last value counts that is not null."""
+    for name, value in new.items():
+        if value is not None or name not in known:
+            known[name] = value
 
 
 def _merged(old: Any, new: Any, name: str = "") -> Any:
