@@ -4,7 +4,7 @@ import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -20,7 +20,7 @@ ENDPOINTS = ROOT / ".services" / "env"
 FIRST_PORT, LAST_PORT = 20000, 32000
 
 # Held until this process ends: a port is given once, whether or not the test comes to use it.
-_claims: list[IO[str]] = []
+_claims: list[int] = []
 
 
 def in_ci() -> bool:

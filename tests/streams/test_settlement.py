@@ -1,0 +1,62 @@
+"""From an answer to its exchange."""
+
+import pytest
+
+from schemas.errors import Interrupted
+from schemas.exchange import Attempt
+from schemas.replies import Completed, Failed, Started
+from streams.delivery import parse
+from streams.settlement import Result, Times, settle
+from streams.stages import Call
+from tests.streams.fakes import Clock, record
+
+
+def test_times_are_measured_and_never_negative() -> None:
+    """Queued from the producer's clock, the call from ours; a producer ahead of us costs no sense."""
+    clock = Clock()
+    times, delivery = Times(clock), parse(record(1, "a"))
+    call = Call(delivery.request, delivery.chat)
+    call.upstream_started = clock.now + 1
+    call.first_content = clock.now + 3
+    clock.now += 5
+    times.ended()
+    timings = times.timings(clock.now - 7, call)
+
+    assert (timings.total, timings.queued, timings.upstream, timings.first_token) == (7, 2, 4, 2)
+    assert times.timings(clock.now + 100, call).total == 0
+
+
+def test_a_failure_before_the_call_names_the_attempted_provider() -> None:
+    """What was tried last, when nothing was started."""
+    delivery = parse(record(1, "a"))
+    call = Call(delivery.request, delivery.chat)
+    call.attempts.append(Attempt("east", "m", "2026-01-01T00:00:00Z", 0.1, None, "x"))
+    result = Result().failed(Failed(Interrupted(), 502), "failed", begun=False)
+    exchange = settle(delivery, call, result, Times(Clock()))
+
+    assert exchange.provider == "east"
+    assert exchange.status == 502
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_providers_own_error_event_is_kept(begun: bool) -> None:
+    """In-band as an event, before the beginning as the body."""
+    result = Result()
+    result.begun(Started(200, "text/event-stream", "sim", "m"))
+    result.failed(Failed(Interrupted(), 502, b'{"error":1}'), "failed", begun=begun)
+
+    assert result.final == (b'data: {"error":1}\n\n' if begun else b'{"error":1}')
+
+
+def test_pieces_are_taken_once() -> None:
+    """What was sent is not sent again with the end."""
+    result = Result()
+    result.piece(b"a")
+    assert result.take() == b"a"
+    result.piece(b"b")
+    result.piece(b"c")
+
+    assert result.take() == b"bc"
+    assert result.take() == b""
+    assert result.completed(Completed(b"d")).final == b"d"
+    assert result.body == [b"a", b"b", b"c"]
