@@ -1,0 +1,127 @@
+"""`make bench`: measures the product on real Kafka and with the embedded broker, prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import scenarios
+from bench.load import Place
+from bench.product import ROOT, Product
+from bench.provider import Provider
+from bench.scenarios import Direct, Plan, Row
+from bench.waiting import say
+
+PARTS = ("idle", "chat", "bodies", "paced", "lone", "memory")
+Measured = list[tuple[Row, dict[str, Any]]]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--broker", choices=("kafka", "embedded"), help="only this one")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"of {','.join(PARTS)}")
+    parser.add_argument("--seconds", type=float, default=6, help="of one load (6)")
+    parser.add_argument("--repeat", type=int, default=3, help="loads of which the median counts")
+    parser.add_argument("--requests", type=int, default=100_000, help="of the memory run")
+    parser.add_argument("--idle", type=float, default=20, help="seconds of the idle sample (20)")
+    parser.add_argument("--json", action="store_true", help="JSON instead of the table")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with data and logs")
+    found = parser.parse_args()
+    unknown = set(found.only.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if not 0 < found.seconds <= 60:
+        parser.error("--seconds is from 1 to 60")
+    return found
+
+
+def kafka() -> tuple[str | None, int]:
+    """Bootstrap servers of the cluster that is there, and its pid if `make services` started it."""
+    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    record = ROOT / ".services" / "run" / "kafka.json"
+    pid = 0
+    if record.exists():
+        started = json.loads(record.read_text())
+        address = f"127.0.0.1:{started['ports']['plain']}"
+        if Path(f"/proc/{started['pid']}").exists() and servers in (None, address):
+            servers, pid = address, started["pid"]
+    return servers, pid
+
+
+def run(
+    folder: Path, provider: Provider, base: Direct, plan: Plan, servers: str | None
+) -> Measured:
+    product = Product(folder, provider.url, servers)
+    try:
+        product.start()
+        pids: Mapping[str, int] = product.pids()
+        if servers and (pid := kafka()[1]):
+            pids = {**pids, "kafka": pid}
+        place = Place(product.url, product.key, pids, provider.pid)
+        return list(scenarios.measure(place, base, plan, embedded=servers is None))
+    finally:
+        product.stop()
+
+
+def table(title: str, measured: Measured) -> str:
+    lines = [f"| {title} | measured | target | |", "|---|---|---|---|"]
+    for row, _ in measured:
+        sign = "≤" if row.most else "≥"
+        target = "" if row.target is None else f"{sign} {row.target:g}"
+        verdict = {True: "met", False: "**missed**", None: ""}[row.met]
+        digits = 0 if abs(row.value) >= 100 else 2
+        note = ", ".join(filter(None, (verdict, row.note)))
+        lines.append(f"| {row.name} | {row.value:,.{digits}f} {row.unit} | {target} | {note} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    args = arguments()
+    only = tuple(args.only.split(","))
+    plan = Plan(args.seconds, args.repeat, args.requests, args.idle, only)
+    folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
+    provider = Provider(folder / "provider")
+    found: dict[str, Measured] = {}
+    try:
+        provider.start()
+        say("direct")
+        base = scenarios.direct(Place(provider.url, provider=provider.pid), plan)
+        servers, pid = kafka()
+        for title, where in (("kafka", servers), ("embedded", None)):
+            if args.broker not in (None, title):
+                continue
+            if title == "kafka" and where is None:
+                say("kafka: skipped, there is none (make services)")
+                continue
+            say(title if title != "kafka" or pid else "kafka, whose CPU cannot be seen")
+            found[title] = run(folder / title, provider, base, plan, where)
+    finally:
+        provider.stop()
+        if args.keep:
+            say(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    if args.json:
+        rows = {
+            title: [
+                {"name": r.name, "value": r.value, "unit": r.unit, "target": r.target, "met": r.met}
+                | {"behind": behind}
+                for r, behind in measured
+            ]
+            for title, measured in found.items()
+        }
+        json.dump(rows, sys.stdout, indent=1)
+    else:
+        titles = {"kafka": "real Kafka", "embedded": "embedded broker"}
+        print("\n\n".join(table(titles[name], rows) for name, rows in found.items()))
+
+
+if __name__ == "__main__":
+    main()
