@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-_YEAR_10000 = 253_402_300_799  # less a second: rounding to microseconds must not reach it
+_LAST_SECOND = 253_402_300_799.0  # of the year 9999
 
 
 class Clock(Protocol):
@@ -42,6 +42,12 @@ def from_rfc3339(text: str) -> float:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no UTC offset in {text!r}")
-    if not 0 <= (seconds := moment.timestamp()) < _YEAR_10000:
+    seconds = moment.timestamp()
+    if seconds != within_calendar(seconds):
         raise ValueError(f"{text!r} is not between 1970 and 9999")
     return seconds
+
+
+def within_calendar(seconds: float) -> float:
+    """The nearest time that `rfc3339` can write: a record's own timestamp may be anything."""
+    return min(max(0.0, seconds), _LAST_SECOND)

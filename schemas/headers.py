@@ -57,7 +57,7 @@ def first(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
 
 def integer(value: bytes) -> int:
     """An integer header: 4 or 8 bytes big-endian as Spring writes it, or decimal text; else ValueError."""
-    if value.isdigit():
+    if value.isdigit() and len(value) < 20:
         return int(value)
     if len(value) in (4, 8):
         return int.from_bytes(value, "big", signed=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
 from schemas import headers as h
-from schemas.clock import from_rfc3339, rfc3339
+from schemas.clock import from_rfc3339, rfc3339, within_calendar
 from schemas.errors import InvalidRequest
 from schemas.headers import Headers
 from schemas.replies import Address
@@ -22,6 +23,8 @@ INGRESS_SOURCE = (
     "/sluice/ingress/"  # ce_source of our own ingress; ids under it are unique by themselves
 )
 MAX_ID_CHARS = 256
+# As Kafka has it. A longer name cannot even be asked for: it would end a producer's metadata for good.
+_TOPIC_NAME = re.compile(rb"[A-Za-z0-9._-]{1,249}")
 
 
 class Position(Struct, frozen=True):
@@ -143,11 +146,7 @@ def from_record(
     reply_to = None
     try:
         reply_to = _reply_to(headers)
-        version = int(headers.get(h.SCHEMA_VERSION, b"1"))
-        if not 1 <= version <= SCHEMA_VERSION:
-            raise ValueError(
-                f"schema version {version} is newer than this worker's {SCHEMA_VERSION}"
-            )
+        _check_version(headers.get(h.SCHEMA_VERSION, b"1"))
         if value is None:
             raise ValueError("the record has no value; a request's value is its JSON body")
         ce_type = headers.get(h.CE_TYPE, b"llm.request.chat")
@@ -169,7 +168,7 @@ def from_record(
             client=_text(headers, h.CLIENT),
             client_ip=_text(headers, h.CLIENT_IP),
             client_request_id=_text(headers, h.CLIENT_REQUEST_ID),
-            created=from_rfc3339(created) if created else timestamp,
+            created=from_rfc3339(created) if created else within_calendar(timestamp),
             deadline=from_rfc3339(deadline) if deadline else None,
             reply_to=reply_to,
             traceparent=_text(headers, h.TRACEPARENT),
@@ -178,6 +177,16 @@ def from_record(
         raise Malformed(f"a header is not UTF-8: {error.object[:40]!r}", reply_to) from error
     except ValueError as error:
         raise Malformed(str(error), reply_to) from error
+
+
+def _check_version(value: bytes) -> None:
+    if value == b"%d" % SCHEMA_VERSION:
+        return
+    version = h.integer(value)
+    if version > SCHEMA_VERSION:
+        raise ValueError(f"schema version {version} is newer than this worker's {SCHEMA_VERSION}")
+    if version < 1:
+        raise ValueError(f"there is no schema version {version}")
 
 
 def _text(headers: dict[str, bytes], name: str) -> str | None:
@@ -189,6 +198,8 @@ def _reply_to(headers: dict[str, bytes]) -> Address | None:
     topic = headers.get(h.REPLY_TOPIC)
     if not topic:
         return None
+    if not _TOPIC_NAME.fullmatch(topic):
+        raise ValueError(f"{h.REPLY_TOPIC} is no topic's name: {topic[:40]!r}")
     partition = headers.get(h.REPLY_PARTITION)
     return Address(
         topic.decode(),
