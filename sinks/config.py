@@ -23,4 +23,4 @@ class SinkConfig(Struct, frozen=True, kw_only=True):
     batch_size: int = 500
     batch_wait: float = 0.2
     session_timeout: float = 10.0
-    shutdown_timeout: float = 30.0
+    instance_id: str | None = None  # KIP-345 group.instance.id; a restart then causes no rebalance

@@ -54,6 +54,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         self._kafka = AIOKafkaConsumer(
             **kafka.client_options("sluice-sinks"),
             group_id=kafka.topics.group(group),
+            group_instance_id=config.instance_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_min_bytes=FETCH_MIN_BYTES,

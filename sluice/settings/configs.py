@@ -145,7 +145,7 @@ def sink_config(settings: Settings) -> SinkConfig:
         batch_size=settings[work.BATCH_SIZE],
         batch_wait=settings[work.BATCH_WAIT],
         session_timeout=settings[work.SINKS_SESSION_TIMEOUT],
-        shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
+        instance_id=settings[kafka.GROUP_INSTANCE_ID],
     )
 
 

@@ -98,9 +98,9 @@ GROUP_INSTANCE_ID = Setting[str | None](
     name="KAFKA_GROUP_INSTANCE_ID",
     kind=optional(TEXT),
     default=None,
-    summary="Kafka's `group.instance.id` of this worker: unlike any other's, the same after a "
-    "restart, which then moves no partitions.",
-    unset="`serve` sets one with the embedded broker; otherwise the worker is a dynamic member",
+    summary="Kafka's `group.instance.id` of this worker or sink: unlike any other's, the same "
+    "after a restart, which then moves no partitions.",
+    unset="`serve` sets one with the embedded broker; otherwise each is a dynamic member",
 )
 
 TOPIC_PREFIX = Setting(

@@ -68,8 +68,9 @@ class Plan:
             variables["SLUICE_SIM_URL"] = self._sim_url
         if role == "sim":
             variables["SLUICE_SIM_PORT"] = str(self._sim_port)
-        if role == "streams" and self.embedded and not self.settings[kafka.GROUP_INSTANCE_ID]:
-            # The one worker of its broker: a static member has its partitions back at once.
+        static = role in ("streams", "sinks") and self.embedded
+        if static and not self.settings[kafka.GROUP_INSTANCE_ID]:
+            # The one member of its group: a static one has its partitions back at once.
             variables["KAFKA_GROUP_INSTANCE_ID"] = self._member()
         if role == "sinks" and (port := self.settings[gateway.METRICS_PORT]):
             variables["METRICS_PORT"] = str(port + 1)
