@@ -75,7 +75,8 @@ class Catalog:
             numbers = range(topic["partitions"])
             self.topics[name] = self._open(name, topic["id"], topic["settings"], numbers)
         self._remove_leftovers()
-        self.save()
+        if not kept:  # else a broker would not start on a full disk, and never empty it
+            self.save()
 
     def _open(self, name: str, id_: int, settings: Settings, numbers: range) -> Topic:
         config = topic_config(settings)

@@ -27,7 +27,10 @@ class Journal:
     """Each line is `[key, value]`; the last one of a key holds, null removes it."""
 
     def __init__(self, path: Path, disk: Disk, syncer: Syncer) -> None:
-        """Load `path` and rewrite it; raises OSError. Lines that are torn are skipped and logged."""
+        """Load `path` and rewrite it if the disk has room; raises OSError.
+
+        Lines that are torn are skipped and logged.
+        """
         self._path, self._disk, self._syncer = path, disk, syncer
         self._live: dict[Key, bytes] = {}
         self._live_bytes = 0
@@ -35,9 +38,13 @@ class Journal:
         self._rewriting = False
         self._since: list[bytes] = []  # lines written during a rewrite
         self._load()
-        replace_file(path, b"".join(self._live.values()), sync=syncer.interval_ms >= 0)
-        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        self._size = self._live_bytes
+        try:
+            replace_file(path, b"".join(self._live.values()), sync=syncer.interval_ms >= 0)
+        except OSError as exc:
+            disk_trouble("journal_not_rewritten", error=str(exc))
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._size = path.read_bytes().rfind(b"\n") + 1
+        os.ftruncate(self._fd, self._size)  # or half a line would swallow the next one
 
     def _load(self) -> None:
         if not self._path.exists():

@@ -66,8 +66,7 @@ class Broker:
             self._assemble(loop)
             self.server = await self._listen()
             bootstrap = f"{self.address.host}:{self.address.port}"
-            if self.config.bootstrap_file:
-                replace_file(self.config.bootstrap_file, bootstrap.encode() + b"\n")
+            _write_bootstrap(self.config, bootstrap)
         except BaseException:
             self.disk.close()
             os.close(self._lock)
@@ -199,6 +198,12 @@ def _lock(config: BrokerConfig) -> int:
         os.close(fd)
         raise FolderInUse(f"{config.folder} is in use by another broker") from None
     return fd
+
+
+def _write_bootstrap(config: BrokerConfig, bootstrap: str) -> None:
+    file, line = config.bootstrap_file, bootstrap.encode() + b"\n"
+    if file and not (file.exists() and file.read_bytes() == line):
+        replace_file(file, line)
 
 
 def _raise_file_limit() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ class Load:
     def __init__(self, bootstrap: str, *, idempotent: bool) -> None:
         self.acknowledged: dict[int, Place] = {}
         self.consumed: Counter[int] = Counter()
-        self.stopping = False
+        self.stopping = self.produced = False
         self.producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             acks="all",
@@ -46,6 +48,7 @@ class Load:
         while not self.stopping:
             await asyncio.gather(*(self._one(number + i) for i in range(40)))
             number += 40
+        self.produced = True
 
     async def _one(self, number: int) -> None:
         value = b"%d" % number + b"." * (number % 2000)
@@ -53,7 +56,7 @@ class Load:
         self.acknowledged[number] = (told.partition, told.offset)
 
     async def consume(self) -> None:
-        while not self.stopping or len(self.consumed) < len(self.acknowledged):
+        while not (self.produced and self.acknowledged.keys() <= self.consumed.keys()):
             try:
                 batches = await self.consumer.getmany(timeout_ms=100)
                 for records in batches.values():
@@ -90,43 +93,65 @@ async def everything(bootstrap: str) -> dict[Place, int]:
     return found
 
 
-@pytest.mark.parametrize("idempotent", [True, False])
-async def test_kill_9_under_load_loses_no_acknowledged_record(
-    tmp_path: Path, idempotent: bool
-) -> None:
-    """Three times killed: every acknowledged record is at its offset, none twice if idempotent.
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    """A broker of its own with a topic."""
+    process = BrokerProcess(tmp_path / "broker", free_port())
+    process.start()
+    yield process
+    process.kill()
 
-    The clients are not restarted, and the consumer gets everything.
-    """
-    broker = BrokerProcess(tmp_path / "broker", free_port())
-    broker.start()
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+
+async def make_topic(bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic("x", PARTITIONS, 1)])
     await admin.close()
-    load = Load(broker.bootstrap, idempotent=idempotent)
+
+
+@asynccontextmanager
+async def load_on(bootstrap: str, *, idempotent: bool) -> AsyncIterator[Load]:
+    """Load that runs until it is told to stop; then all of it has been consumed."""
+    load = Load(bootstrap, idempotent=idempotent)
     await load.producer.start()
     await load.consumer.start()
-    loop = asyncio.get_running_loop()
-    running = [loop.create_task(load.produce()), loop.create_task(load.consume())]
-    for _ in range(3):
-        await load.grown(1_500)
-        await asyncio.to_thread(broker.kill)
-        await asyncio.to_thread(broker.start)
-    await load.grown(500)
-    load.stopping = True
-    async with asyncio.timeout(60):
-        await asyncio.gather(*running)
-    await load.producer.stop()
-    await load.consumer.stop()
-    await asyncio.to_thread(broker.kill)
-    await asyncio.to_thread(broker.start)
-    stored = await everything(broker.bootstrap)
-    await asyncio.to_thread(broker.close)
-    assert broker.status == 0
+    try:
+        async with asyncio.TaskGroup() as running:
+            running.create_task(load.produce())
+            running.create_task(load.consume())
+            yield load
+            load.stopping = True
+    finally:
+        await load.consumer.stop()
+        await load.producer.stop()
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_kill_9_under_load_loses_no_acknowledged_record(
+    broker: BrokerProcess, idempotent: bool
+) -> None:
+    """Three times killed: every acknowledged record is at its offset, none twice if idempotent.
+
+    The clients are not restarted, and the consumer gets everything. They run on asyncio's own
+    loop: on uvloop, aiokafka 0.14 loses its metadata task when it writes to a closed transport.
+    """
+    load, stored = asyncio.run(scenario(broker, idempotent=idempotent))
     assert len(load.acknowledged) >= 5_000
     wrong = {n: p for n, p in load.acknowledged.items() if stored.get(p) != n}
     assert wrong == {}
-    assert load.acknowledged.keys() <= load.consumed.keys()
     if idempotent:
         assert [n for n, times in Counter(stored.values()).items() if times > 1] == []
+
+
+async def scenario(broker: BrokerProcess, *, idempotent: bool) -> tuple[Load, dict[Place, int]]:
+    """The load, and what the log holds after one more kill."""
+    await make_topic(broker.bootstrap)
+    async with asyncio.timeout(120), load_on(broker.bootstrap, idempotent=idempotent) as load:
+        for _ in range(3):
+            await load.grown(1_500)
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.start)
+        await load.grown(500)
+    await asyncio.to_thread(broker.kill)
+    await asyncio.to_thread(broker.start)
+    return load, await everything(broker.bootstrap)

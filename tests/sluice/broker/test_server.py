@@ -1,9 +1,11 @@
 """The broker as a whole: folder, port, bootstrap file, start and end, fsync."""
 
 import asyncio
+import resource
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from sluice.broker import Broker, BrokerConfig, FolderInUse, StorageFailed
 from sluice.broker.segment import Segment
@@ -185,3 +187,34 @@ async def test_many_partitions_start_and_serve(
     await broker.close()
     broker = await start_broker()
     assert {p.end for p in broker.catalog} == {1}
+
+
+async def test_a_broker_starts_on_a_full_disk_and_empties_it(
+    start_broker: StartBroker, connect: Connect, clock: HandClock, tmp_path: Path
+) -> None:
+    """Restarted while nothing can be written, it serves what is there, and retention makes room."""
+    settings = {"bootstrap_file": tmp_path / "bootstrap", "tail_memory_bytes": 0}
+    broker = await start_broker(**settings)
+    client = await connect(broker)
+    await a_topic(client, retention_ms="60000")
+    await client.send_bytes(frame(PRODUCE, 3, produce_body("t", 0, one(b"v", clock.ms))))
+    await client.payload()
+    broker.offsets.groups.journal.put({("offset", "g", "t", 0): (1, "", -1, clock.now)})
+    await abandon(broker)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        with capture_logs():
+            broker = await start_broker(**settings)
+            assert broker.offsets.groups.known["g"].offsets["t", 0].offset == 1
+            log = broker.catalog.partition("t", 0)
+            assert (log.start, log.end) == (0, 1)
+            clock.now += 61
+            await broker.cleaner.retain(log)
+            assert (log.start, log.end) == (1, 1)
+            assert sum(path.stat().st_size for path in log.folder.glob("*.log")) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    client = await connect(broker)
+    await client.send_bytes(frame(PRODUCE, 3, produce_body("t", 0, one(b"w"))))
+    assert produced(await client.payload(), "t") == (0, 1)
