@@ -1,4 +1,4 @@
-"""What the ingress needs to know; `sluice/settings.py` fills it in and documents each field."""
+"""What the ingress needs to know; `sluice/settings/` fills it in and documents each field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What calling a provider takes; `sluice/settings.py` fills it in and documents each field."""
+"""What calling a provider takes; `sluice/settings/` fills it in and documents each field."""
 
 from __future__ import annotations
 

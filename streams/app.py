@@ -38,7 +38,7 @@ from streams.thread import Thread
 log = structlog.get_logger()
 
 SWEEP = 0.25  # seconds between looks at deadlines
-EXIT_STALLED = 70
+RESULTS = ((True, "ok"), (False, "failed"))
 
 
 class App(faust.App):
@@ -52,7 +52,7 @@ class App(faust.App):
 
 
 def make_app(config: StreamsConfig, kafka: KafkaConfig) -> App:
-    """The faust.App; the reason of each setting is in stack.md and docs/adr/0003."""
+    """The faust.App; the reasons are in docs/adr/0003."""
     Path(config.faust_datadir).mkdir(parents=True, exist_ok=True)
     return App(
         kafka.topics.group("streams"),
@@ -139,6 +139,7 @@ class Worker:
     ) -> None:
         self._config = config
         self._clock = clock
+        self._metrics = metrics
         self._topic = kafka.topics.requests
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.log = Log(kafka)
@@ -164,6 +165,11 @@ class Worker:
         if not self.failed.done():
             self.failed.set_exception(error)
 
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        """A worker without one of its loops looks alive and is not."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
     def _heartbeat(self, blank: Heartbeat) -> Heartbeat:
         consumer = self.app.consumer
         return msgspec.structs.replace(
@@ -185,13 +191,20 @@ class Worker:
         consumer.pin_limit = self._config.pin_limit
         consumer.on_pinned, consumer.on_revoked = self._on_pinned, self._on_revoked
         self.inflight.partitions = _Partitions(consumer, self._topic)
+        commits = {done: self._metrics.counter("sluice_commits", name) for done, name in RESULTS}
+        consumer.on_commit = lambda done: commits[done].inc()
+        self._metrics.gauges(
+            "sluice_consumer_lag",
+            lambda: [((str(number),), float(lag)) for number, lag in consumer.lags().items()],
+        )
         for name, loop in (
             ("control", self.control.run()),
             ("heartbeat", self.beat.run()),
             ("deadlines", self._sweep()),
             ("watchdog", self._watch()),
         ):
-            self._background.start(loop, name=name)
+            task = self._background.start(loop, name=name)
+            task.add_done_callback(self._background_ended)
         await self.app.start()
 
     def _on_pinned(self, tp: Any, offset: int) -> None:

@@ -1,4 +1,4 @@
-"""What a worker needs to know; `sluice/settings.py` fills it in and documents each field."""
+"""What a worker needs to know; `sluice/settings/` fills it in and documents each field."""
 
 from __future__ import annotations
 

@@ -15,18 +15,19 @@ from typing import assert_never
 import structlog
 
 from schemas import headers as h
-from schemas.clock import Clock
+from schemas.clock import Clock, rfc3339
 from schemas.envelopes import JSON, openai_error
 from schemas.errors import GatewayError, InternalError, InvalidRequest
-from schemas.exchange import Exchange
+from schemas.exchange import ErrorInfo, Exchange, Timings, json_body
 from schemas.faultpoints import reach
-from schemas.headers import Headers
 from schemas.metrics import Metrics
 from schemas.replies import Address, Chunk, Completed, Failed, Started
 from schemas.requests import Position, request_id_of
 from schemas.topics import Topics
 from streams.answers import Answer, Sender
+from streams.dead_letters import DeadLetters
 from streams.delivery import Delivery, Message
+from streams.log import Undeliverable
 from streams.outcomes import Outcomes
 from streams.settlement import Result, Times, settle
 from streams.stages import Call, Handler
@@ -51,13 +52,55 @@ class Handling:
         self._handler = handler
         self._outcomes = outcomes
         self._sender = sender
-        self._topics = topics
+        self._dead_letters = DeadLetters(sender.log, topics.dead_letters, metrics)
         self._clock = clock
         self._metrics = metrics
         self.may_reply_to: Callable[[str], bool] = lambda topic: True
 
     async def run(self, delivery: Delivery, *, redelivered: bool) -> None:
-        """Bring a request to its outcome; returns when its offsets may be finished."""
+        """Bring a request to its outcome; returns when its offsets may be finished.
+
+        Raises Undeliverable when the log takes no outcome. A fault of ours is an outcome too: if it
+        ended the process, the record would end every worker that is given it.
+        """
+        try:
+            await self._run(delivery, redelivered=redelivered)
+        except Undeliverable:
+            raise
+        except Exception as error:
+            log.exception("request_unsettled", request_id=delivery.request.request_id)
+            await self._give_up(delivery, error)
+
+    async def _give_up(self, delivery: Delivery, error: Exception) -> None:
+        """The last resort: nothing of the request itself is used but its bytes and its id."""
+        reason = "".join(traceback.format_exception(error))
+        await self._dead_letters.bury(delivery.message, type(error).__qualname__, reason)
+        failure = InternalError()
+        now = rfc3339(self._clock.time())
+        exchange = Exchange(
+            request_id=delivery.request.request_id,
+            outcome="failed",
+            created_at=now,
+            finished_at=now,
+            operation=delivery.request.operation,
+            dialect=delivery.request.dialect,
+            stream=bool(delivery.chat.stream),
+            source=delivery.request.source,
+            user_path=delivery.request.user_path,
+            request_model=delivery.chat.model,
+            status=failure.status,
+            delivery_attempt=delivery.attempt,
+            kafka=delivery.position,
+            timings=Timings(0.0),
+            request=json_body(delivery.request.body),
+            error=ErrorInfo(failure.code, failure.type, failure.message),
+        )
+        await self._outcomes.record(delivery.message.partition, exchange)
+        answer = self._answer_of(delivery)
+        answer.start(Started(failure.status, JSON, "", ""))
+        await answer.finish(openai_error(failure), failed=True)
+
+    async def _run(self, delivery: Delivery, *, redelivered: bool) -> None:
         partition, request_id = delivery.message.partition, delivery.request.request_id
         if (offset := self._outcomes.find(partition, request_id)) is not None:
             if not delivery.moved or redelivered:
@@ -67,7 +110,7 @@ class Handling:
         times = Times(self._clock)
         if redelivered and not await self._count(delivery):
             error = InternalError("The request was given up: a worker died of it three times.")
-            await self.bury(delivery.message, error.message)
+            await self._dead_letters.bury(delivery.message, "GivenUp", error.message)
             result = Result().failed(Failed(error, error.status), "failed", begun=False)
             answer = self._answer_of(delivery)
         else:
@@ -122,7 +165,8 @@ class Handling:
             task.uncancel()
         except Exception as error:
             log.exception("request_crashed", request_id=call.request.request_id)
-            await self.bury(delivery.message, "".join(traceback.format_exception(error)))
+            reason = "".join(traceback.format_exception(error))
+            await self._dead_letters.bury(delivery.message, type(error).__qualname__, reason)
             failure = InternalError()
             return result.failed(Failed(failure, failure.status), "failed", begun=answer.begun)
         finally:
@@ -177,7 +221,7 @@ class Handling:
 
     async def refuse(self, message: Message, reason: str, to: Address | None) -> None:
         """A record that is no request: kept with the reason, and told to whoever asked for a reply."""
-        await self.bury(message, reason)
+        await self._dead_letters.bury(message, "Malformed", reason)
         if (to := self._allowed(to)) is None:
             return
         error: GatewayError = InvalidRequest(reason)
@@ -186,30 +230,6 @@ class Handling:
         answer = Answer(self._sender, request_id, to, 1)
         answer.start(Started(error.status, JSON, "", ""))
         await answer.finish(openai_error(error), failed=True)
-
-    async def bury(self, message: Message, reason: str) -> None:
-        """Write the original bytes to the dead letters, with Spring's headers."""
-        self._metrics.counter("sluice_dead_letters", "streams").inc()
-        log.error(
-            "dead_letter",
-            topic=message.topic,
-            partition=message.partition,
-            offset=message.offset,
-            reason=reason[-300:],
-        )
-        headers: Headers = [
-            *((name, value) for name, value in message.headers if value is not None),
-            (h.DLT_EXCEPTION_FQCN, b"schemas.requests.Malformed"),
-            (h.DLT_EXCEPTION_MESSAGE, reason[-4000:].encode(errors="replace")),
-            (h.DLT_ORIGINAL_TOPIC, message.topic.encode()),
-            (h.DLT_ORIGINAL_PARTITION, message.partition.to_bytes(4, "big")),
-            (h.DLT_ORIGINAL_OFFSET, message.offset.to_bytes(8, "big")),
-            (h.DLT_ORIGINAL_TIMESTAMP, int(message.timestamp * 1000).to_bytes(8, "big")),
-        ]
-        key = message.key if message.key is not None or message.value is not None else b""
-        await self._sender.log.write(
-            self._topics.dead_letters, message.value, key=key, headers=headers
-        )
 
 
 def _head_of(exchange: Exchange) -> Started:

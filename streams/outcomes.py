@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from schemas import exchange as exchanges, headers as h
 from schemas.exchange import OUTCOME_TYPE, OUTCOME_TYPES, REDELIVERED_TYPE, Exchange
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 REMEMBERED = 20_000  # outcomes a partition
 FETCH_BYTES = 4 << 20
+RETRY = 1.0  # seconds
 
 
 def _digest(request_id: str) -> bytes:
@@ -123,16 +125,24 @@ class Outcomes:
         return known.counts.get(_digest(request_id), 0) if known else 0
 
     async def read(self, partition: int, offset: int) -> Exchange:
-        """The exchange at `offset`. LookupError if it is gone, KafkaError if the log is away."""
+        """The exchange at `offset`, however long the log is away; LookupError if it is gone."""
         tp = TopicPartition(self._topic, partition)
-        async with self._reading:
-            self._reader.assign([tp])
-            self._reader.seek(tp, offset)
-            batch = await self._reader.getmany(tp, timeout_ms=5000, max_records=1)
-        for record in batch.get(tp, ()):
-            if record.offset == offset and record.value is not None:
-                return exchanges.decode(record.value)
-        raise LookupError(f"no exchange at {partition}:{offset}")
+        while True:
+            try:
+                async with self._reading:
+                    self._reader.assign([tp])
+                    self._reader.seek(tp, offset)
+                    batch = await self._reader.getmany(tp, timeout_ms=5000, max_records=1)
+                    first = (await self._reader.beginning_offsets([tp]))[tp]
+            except KafkaError as error:
+                log.warning("outcome_unreadable", partition=partition, error=repr(error))
+                await asyncio.sleep(RETRY)
+                continue
+            for record in batch.get(tp, ()):
+                if record.offset == offset and record.value is not None:
+                    return exchanges.decode(record.value)
+            if offset < first:
+                raise LookupError(f"no exchange at {partition}:{offset}")
 
     async def count(self, partition: int, request_id: str) -> None:
         """Write down that a request is about to run again."""

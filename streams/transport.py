@@ -50,6 +50,7 @@ class Consumer(driver.Consumer):
         self._room = asyncio.Event()
         self._generation = -1
         self._sought: dict[TP, int] = {}  # where a partition was sent back to
+        self.on_commit: Callable[[bool], None] = lambda done: None
 
     @override
     def _new_consumer_thread(self) -> Thread:
@@ -223,6 +224,7 @@ class Consumer(driver.Consumer):
             return False
         reach("streams.finished")
         done = await self._thread.commit_with_metadata(commits)
+        self.on_commit(done)
         if done:
             self._committed |= commits
             reach("streams.committed")
@@ -237,14 +239,17 @@ class Consumer(driver.Consumer):
         """After the last commit of a stop: nothing that Faust does on its way out may change it."""
         self._ready.clear()
 
-    def lag(self) -> int:
-        """Records of the assigned partitions that were not delivered yet."""
-        behind = 0
+    def lags(self) -> dict[int, int]:
+        """Records that were not delivered yet, by assigned partition."""
+        behind = {}
         for tp in self._ready:
             high = self._thread.highwater(tp)
-            if high is not None:
-                behind += max(0, high - self.ledgers[tp].next_offset)
+            behind[tp.partition] = max(0, (high or 0) - self.ledgers[tp].next_offset)
         return behind
+
+    def lag(self) -> int:
+        """Records of all assigned partitions that were not delivered yet."""
+        return sum(self.lags().values())
 
 
 async def _nothing(partition: int, floor: int) -> None:

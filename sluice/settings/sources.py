@@ -53,7 +53,7 @@ class Sources(Struct):
 
 def process_environment() -> Mapping[str, str]:
     """The variables of this process."""
-    return os.environ  # noqa: TID251 - the one reader of the environment
+    return os.environ
 
 
 def read(environ: Mapping[str, str], folder: Path) -> Sources:

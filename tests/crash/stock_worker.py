@@ -36,6 +36,9 @@ class StockConsumer(driver.Consumer):
     def lag(self) -> int:
         return 0
 
+    def lags(self) -> dict[int, int]:
+        return {}
+
     def close_ledgers(self) -> None: ...
 
     async def commit_now(self, *, final: bool) -> bool:

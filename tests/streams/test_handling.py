@@ -303,3 +303,23 @@ async def test_an_upstream_body_that_is_no_json_is_kept_as_text() -> None:
     assert body is not None
     assert (body.format, body.content()) == ("base64", b"<html>\xff")
     assert msgspec.json.decode(exchanges.encode(effects.exchanges[0]))
+
+
+async def test_a_fault_in_settling_ends_no_worker() -> None:
+    """A record that broke the worker's own code would end every worker that is given it."""
+    bench = Bench(JSON, Completed(b"{}"))
+    good = bench.effects.record
+    failures = [ValueError("year 0 is out of range")]
+
+    async def record_once(partition: int, exchange: Exchange) -> None:
+        if failures:
+            raise failures.pop()
+        await good(partition, exchange)
+
+    bench.effects.record = record_once  # type: ignore[method-assign]
+    effects = await bench.run(request())
+
+    assert effects.order == ["buried", "recorded", "last reply"]
+    (exchange,) = effects.exchanges
+    assert (exchange.outcome, exchange.request_id) == ("failed", "/kafka/a")
+    assert effects.replies[-1].kind == "failed"

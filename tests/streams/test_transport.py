@@ -47,6 +47,7 @@ def consumer(*batches: list[int], commit: int = 0) -> Any:
     made._thread = Thread()
     made._room = asyncio.Event()
     made.flow_active, made.scheduler, made.deliveries, made.pin_limit = True, Scheduler(), 0, 5
+    made.on_commit = lambda done: None
     made.end, made.on_pinned = (lambda partition: 9), (lambda tp, offset: None)
     made._active_partitions = {HERE}
     waiting = [[Fetched(offset) for offset in batch] for batch in batches]
