@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -45,6 +46,21 @@ def colours(settings: Settings) -> bool:
     return settings[gateway.FORCE_COLOR] or sys.stderr.isatty()
 
 
+class _Stderr(structlog.WriteLogger):
+    """Writes to stderr. A full disk or a broken pipe there costs the line and not the request."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(sys.stderr)
+
+    @override
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed
+            super().msg(message)
+
+    log = debug = info = warn = warning = error = err = msg
+    fatal = failure = critical = exception = msg
+
+
 def configure(settings: Settings, role: str, *, supervised: bool = False) -> None:
     """Set up structlog and the standard loggers of this process; every event says its role.
 
@@ -68,7 +84,7 @@ def configure(settings: Settings, role: str, *, supervised: bool = False) -> Non
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=_Stderr,
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()

@@ -122,3 +122,24 @@ def test_repeated_library_lines_are_kept_back() -> None:
     assert passes("other %s", 1) == "other 1"
     clock.now += telemetry.REPEAT_SECONDS
     assert passes("no node %s", 4) == "no node 4 (2 more like it kept back)"
+
+
+def test_a_full_disk_under_stderr_costs_a_line_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An event that cannot be written raises in nobody's request."""
+
+    class Full:
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+        def isatty(self) -> bool:
+            return False
+
+    monkeypatch.setattr("sys.stderr", Full())
+    logger = telemetry._Stderr()
+    logger.info("event")
+    logger.error("event")
