@@ -29,7 +29,7 @@ POINTS = {
     "streams.finished": 2,
     "streams.committed": 2,
 }
-LOAD = 60
+LOAD = 200
 
 
 @pytest.mark.parametrize("point", POINTS)
