@@ -49,7 +49,7 @@ class Reader:
     async def start(self) -> None:
         """Connect and fix the positions at the end. KafkaError if the broker is away, MissingPartition."""
         consumer = AIOKafkaConsumer(
-            **self._kafka.client_options(self._client_id),
+            **self._kafka.consumer_options(self._client_id),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=FETCH_WAIT_MS,

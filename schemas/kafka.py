@@ -53,6 +53,12 @@ class KafkaConfig(Struct, frozen=True, kw_only=True):
             options["ssl_context"] = context
         return options
 
+    def consumer_options(self, client_id: str) -> dict[str, Any]:
+        """Options of a consumer. aiokafka's fetcher is woken by whatever it has to act upon; looking
+        for work every 200 ms, its default, is a fallback and costs an idle process more than the rest.
+        """
+        return self.client_options(client_id) | {"consumer_timeout_ms": 10_000}
+
     def producer_options(self, client_id: str) -> dict[str, Any]:
         """Options of a producer whose records are acknowledged before anything is promised.
 

@@ -25,6 +25,10 @@ FETCH_MIN_BYTES = 256 << 10
 FETCH_MAX_BYTES = 4 << 20
 PARTITION_MAX_BYTES = 1 << 20
 IDLE_WAIT_MS = 500
+# After a poll that found nothing the broker waits longer, but only for the first byte: an idle sink
+# costs less, and a lone exchange is stored at once. Not longer than this: the look at the log's end
+# for the lag waits behind the fetch.
+IDLE_FETCH = (1, 500)
 COMMIT_TIMEOUT = 5.0  # seconds; a commit that fails only means that records come again
 LAG_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 5.0
@@ -51,14 +55,15 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         self._uncommitted: dict[TopicPartition, int] = {}
         self._done: dict[TopicPartition, int] = {}  # stored up to here
         self._commits = {name: metrics.counter("sluice_commits", name) for name in ("ok", "failed")}
+        self._busy_fetch = (FETCH_MIN_BYTES, max(1, int(config.batch_wait * 1000)))
         self._kafka = AIOKafkaConsumer(
-            **kafka.client_options("sluice-sinks"),
+            **kafka.consumer_options("sluice-sinks"),
             group_id=kafka.topics.group(group),
             group_instance_id=config.instance_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_min_bytes=FETCH_MIN_BYTES,
-            fetch_max_wait_ms=max(1, int(config.batch_wait * 1000)),
+            fetch_min_bytes=self._busy_fetch[0],
+            fetch_max_wait_ms=self._busy_fetch[1],
             fetch_max_bytes=FETCH_MAX_BYTES,
             max_partition_fetch_bytes=PARTITION_MAX_BYTES,
             session_timeout_ms=int(config.session_timeout * 1000),
@@ -104,6 +109,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         )
         for partition, records in polled.items():
             self._done.setdefault(partition, records[0].offset)
+        # Read by the fetcher for each request; the next one starts after what was just taken.
+        fetcher = self._kafka._fetcher
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = (
+            self._busy_fetch if polled else IDLE_FETCH
+        )
         return polled
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:

@@ -37,7 +37,7 @@ class ControlReader:
     async def open(self) -> None:
         """Returns when everything up to now was read: an old cancellation precedes its request."""
         self._consumer = AIOKafkaConsumer(
-            **self._kafka.client_options("sluice-control"),
+            **self._kafka.consumer_options("sluice-control"),
             enable_auto_commit=False,
             auto_offset_reset="latest",
             fetch_max_wait_ms=500,

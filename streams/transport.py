@@ -86,6 +86,7 @@ class Consumer(driver.Consumer):
     async def _adopt(self, tps: list[TP], generation: int) -> None:
         if generation == self._generation and self._ready.issuperset(tps):
             return  # the flow stood still without a rebalance: nothing was lost
+        begun = asyncio.get_running_loop().time()
         commits = await self._thread.fetch_committed(tps)
         if missing := [tp for tp in tps if tp not in commits]:
             earliest = await self._thread.earliest_offsets(*missing)
@@ -107,7 +108,11 @@ class Consumer(driver.Consumer):
         if any(commits[tp].clean for tp in tps):
             # From here on requests start: a crash must not find the promise that none was.
             await self.commit_now(final=False, force=True)
-        log.info("partitions_assigned", partitions=sorted(tp.partition for tp in tps))
+        log.info(
+            "partitions_assigned",
+            partitions=sorted(tp.partition for tp in tps),
+            seconds=round(asyncio.get_running_loop().time() - begun, 3),
+        )
 
     # -- delivery
 
@@ -118,6 +123,10 @@ class Consumer(driver.Consumer):
     @override
     def on_buffer_drop(self, tp: TP) -> None:
         """See on_buffer_full."""
+
+    @override
+    async def verify_all_partitions_active(self) -> None:
+        """See verify_event_path; without this, Faust still makes a task a partition to do nothing."""
 
     @override
     def verify_event_path(self, now: float, tp: TP) -> None:
