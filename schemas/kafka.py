@@ -54,10 +54,13 @@ class KafkaConfig(Struct, frozen=True, kw_only=True):
         return options
 
     def consumer_options(self, client_id: str) -> dict[str, Any]:
-        """Options of a consumer. aiokafka's fetcher is woken by whatever it has to act upon; looking
-        for work every 200 ms, its default, is a fallback and costs an idle process more than the rest.
+        """Options of a consumer that reads for ever.
+
+        aiokafka's fetcher looks for work every 200 ms, which costs an idle process more than the
+        rest. It cannot do without: a seek between two of its steps wakes nobody (seen as assignments
+        that took the whole time that stands here).
         """
-        return self.client_options(client_id) | {"consumer_timeout_ms": 10_000}
+        return self.client_options(client_id) | {"consumer_timeout_ms": 1000}
 
     def producer_options(self, client_id: str) -> dict[str, Any]:
         """Options of a producer whose records are acknowledged before anything is promised.

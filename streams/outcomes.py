@@ -67,7 +67,7 @@ class Outcomes:
 
     async def open(self) -> None:
         self._reader = AIOKafkaConsumer(
-            **self._kafka.consumer_options("sluice-outcomes"),
+            **self._kafka.client_options("sluice-outcomes"),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
@@ -98,7 +98,7 @@ class Outcomes:
                 for record in batch.get(tp, ()):
                     self._index(known, record)
                 start = await self._reader.position(tp)
-            self._reader.pause(tp)  # or it would fetch for ever what nobody reads
+            self._reader.unsubscribe()  # or it would fetch for ever what nobody reads
         known.end = max(known.end, end)
 
     def forget(self, partition: int) -> None:
@@ -134,8 +134,8 @@ class Outcomes:
                     self._reader.assign([tp])
                     self._reader.seek(tp, offset)
                     batch = await self._reader.getmany(tp, timeout_ms=5000, max_records=1)
-                    self._reader.pause(tp)
                     first = (await self._reader.beginning_offsets([tp]))[tp]
+                    self._reader.unsubscribe()
             except KafkaError as error:
                 log.warning("outcome_unreadable", partition=partition, error=repr(error))
                 await asyncio.sleep(RETRY)

@@ -26,7 +26,7 @@ class Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.fetch_max_wait_ms
-        consumer._consumer_timeout = 10.0  # as in KafkaConfig.consumer_options
+        consumer._consumer_timeout = 1.0  # as in KafkaConfig.consumer_options
         return consumer
 
     async def commit_with_metadata(self, commits: Mapping[TP, Commit]) -> bool:
