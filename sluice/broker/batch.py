@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from aiokafka.record.util import calc_crc32c
 
-from sluice.broker.compression import GZIP, CannotDecode, decompress
+from sluice.broker.compression import GZIP, LZ4, CannotDecode, decompress
 from sluice.broker.errors import Code, KafkaError
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -84,7 +84,28 @@ def produced_head(data: memoryview, max_bytes: int) -> Head:
         raise KafkaError(Code.INVALID_RECORD, "offsets of a new batch must be consecutive")
     if crc32c(data[CRC_FROM:]) != head.crc:
         raise KafkaError(Code.CORRUPT_MESSAGE)
+    _check_records(head, data[HEADER.size :])
     return head
+
+
+def _check_records(head: Head, body: memoryview) -> None:
+    """As many records must stand there as the header says: no consumer gets past a batch in which
+    they do not. What is in a record is not looked at, nor what only zstd could unpack."""
+    pos = 0
+    try:
+        if head.codec:
+            if head.codec > LZ4:
+                return
+            body = memoryview(decompress(head.codec, bytes(body)))
+        for _ in range(head.record_count):
+            size, pos = _varint(body, pos)
+            if size <= 0:
+                raise IndexError
+            pos += size
+    except (CannotDecode, IndexError) as exc:
+        raise KafkaError(Code.INVALID_RECORD, "the records cannot be read") from exc
+    if pos != len(body):
+        raise KafkaError(Code.INVALID_RECORD, "more bytes than records")
 
 
 def placed(data: memoryview, base: int) -> bytearray:

@@ -1,4 +1,4 @@
-"""Decoders of record batches' codecs, needed only by compaction and the time look-up."""
+"""Decoders of record batches' codecs: for compaction, the time look-up, and what foreign producers send."""
 
 from __future__ import annotations
 
