@@ -585,7 +585,7 @@ async def test_bytes_that_are_no_request(world: World) -> None:
     headers = dict(letter.headers)
     assert headers["x-of-mine"] == b"\xff"
     assert headers["kafka_correlationId"] == name.encode()
-    assert headers["kafka_dlt-exception-fqcn"] == b"schemas.requests.Malformed"
+    assert headers["kafka_dlt-exception-fqcn"] == b"Malformed"
     assert headers["kafka_dlt-exception-message"] == b"The body is not UTF-8: byte 1."
     assert headers["kafka_dlt-original-topic"] == world.stack.topics.requests.encode()
     assert headers["kafka_dlt-original-partition"] == sent.partition.to_bytes(4, "big")
