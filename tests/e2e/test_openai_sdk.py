@@ -493,7 +493,7 @@ async def test_cancelled_task(world: World, client: AsyncOpenAI) -> None:
 
 
 async def test_closed_stream(world: World, client: AsyncOpenAI) -> None:
-    """A stream that is closed after its first words is cancelled, with the usage so far unknown."""
+    """A stream that is closed after its first words is cancelled; the exchange has what was sent."""
     stream = await client.chat.completions.create(
         model="sim-20-lorem-5000",
         messages=HELLO,
