@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 # The broker waits until this much is there or `batch_wait` has passed: large batches at high rates,
 # one idle fetch a batch_wait at low ones.
-FETCH_MIN_BYTES = 256 << 10
+FETCH_MIN_BYTES = 1 << 20
 # A first record that is larger than these limits comes all the same, alone.
 FETCH_MAX_BYTES = 4 << 20
 PARTITION_MAX_BYTES = 1 << 20
