@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 _LAST_SECOND = 253_402_300_799.0  # of the year 9999
@@ -33,7 +34,17 @@ class SystemClock:
 
 def rfc3339(seconds: float) -> str:
     """Epoch seconds as CloudEvents writes time: UTC, microseconds, `Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    # Several times a request, and most of them in the same second.
+    whole = int(seconds // 1)
+    micros = round((seconds - whole) * 1e6)
+    if micros == 1_000_000:
+        whole, micros = whole + 1, 0
+    return f"{_to_the_second(whole)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).isoformat()[:19]
 
 
 def from_rfc3339(text: str) -> float:
