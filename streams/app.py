@@ -142,7 +142,7 @@ class Worker:
         self._metrics = metrics
         self._topic = kafka.topics.requests
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.log = Log(kafka)
+        self.log = Log(kafka, clock)
         self.outcomes = Outcomes(kafka, self.log)
         sender = Sender(self.log)
         handling = Handling(

@@ -19,7 +19,7 @@ class Message(Protocol):
     topic: str
     partition: int
     offset: int
-    timestamp: float
+    timestamp: float | None  # epoch seconds; -0.001 where the producer gave none
     headers: Sequence[tuple[str, bytes]]
     key: bytes | None
     value: bytes | None
@@ -75,11 +75,13 @@ class Delivery:
         self.task.cancel()
 
 
-def parse(message: Message) -> Delivery:
-    """The request in a record; Malformed if it is none."""
+def parse(message: Message, now: float = 0.0) -> Delivery:
+    """The request in a record; Malformed if it is none. `now` (epoch seconds) is the time of a record
+    that has none."""
     position = Position(message.topic, message.partition, message.offset)
     headers = h.first(message.headers)
-    request = requests.from_record(headers, message.value, position, message.timestamp)
+    made = message.timestamp if message.timestamp is not None and message.timestamp > 0 else now
+    request = requests.from_record(headers, message.value, position, made)
     try:
         chat = requests.parse_chat(request.body)
     except InvalidRequest as error:

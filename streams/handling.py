@@ -96,7 +96,7 @@ class Handling:
             error=ErrorInfo(failure.code, failure.type, failure.message),
         )
         await self._outcomes.record(delivery.message.partition, exchange)
-        answer = self._answer_of(delivery)
+        answer = await self._answer_of(delivery)
         answer.start(Started(failure.status, JSON, "", ""))
         await answer.finish(openai_error(failure), failed=True)
 
@@ -112,10 +112,10 @@ class Handling:
             error = InternalError("The request was given up: a worker died of it three times.")
             await self._dead_letters.bury(delivery.message, "GivenUp", error.message)
             result = Result().failed(Failed(error, error.status), "failed", begun=False)
-            answer = self._answer_of(delivery)
+            answer = await self._answer_of(delivery)
         else:
             reach("streams.started")
-            answer = self._answer_of(delivery)
+            answer = await self._answer_of(delivery)
             result = await self._answered(delivery, call, answer)
         times.ended()
         reach("streams.answered")
@@ -129,15 +129,21 @@ class Handling:
         await answer.finish(result.take() + result.final, failed=result.error is not None)
         reach("streams.replied")
 
-    def _answer_of(self, delivery: Delivery) -> Answer:
-        to = self._allowed(delivery.request.reply_to)
+    async def _answer_of(self, delivery: Delivery) -> Answer:
+        to = await self._allowed(delivery.request.reply_to)
         return Answer(self._sender, delivery.request.request_id, to, delivery.attempt)
 
-    def _allowed(self, to: Address | None) -> Address | None:
-        if to is None or self.may_reply_to(to.topic):
-            return to
-        log.warning("reply_topic_refused", topic=to.topic)
-        return None
+    async def _allowed(self, to: Address | None) -> Address | None:
+        """The address, if answers may go there and can."""
+        if to is None:
+            return None
+        if not self.may_reply_to(to.topic):
+            log.warning("reply_topic_refused", topic=to.topic)
+            return None
+        if not await self._sender.log.has(to.topic):
+            log.warning("reply_topic_unknown", topic=to.topic)
+            return None
+        return to
 
     async def _count(self, delivery: Delivery) -> bool:
         """Count a redelivery before it runs; False if it has had all its chances."""
@@ -205,7 +211,7 @@ class Handling:
 
     async def repeat(self, delivery: Delivery, offset: int) -> None:
         """Answer from the recorded outcome: no provider is called."""
-        to = self._allowed(delivery.request.reply_to)
+        to = await self._allowed(delivery.request.reply_to)
         if to is None:
             return
         try:
@@ -222,7 +228,7 @@ class Handling:
     async def refuse(self, message: Message, reason: str, to: Address | None) -> None:
         """A record that is no request: kept with the reason, and told to whoever asked for a reply."""
         await self._dead_letters.bury(message, "Malformed", reason)
-        if (to := self._allowed(to)) is None:
+        if (to := await self._allowed(to)) is None:
             return
         error: GatewayError = InvalidRequest(reason)
         position = Position(message.topic, message.partition, message.offset)

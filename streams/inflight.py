@@ -96,7 +96,7 @@ class Inflight:
         """Take a record; called from the processor's loop body, which must not raise."""
         reach("streams.delivered")
         try:
-            delivery = parse(message)
+            delivery = parse(message, self._clock.time())
         except Malformed as error:
             self._delivered["malformed"].inc()
             refusal = self._refuse(message, str(error), error)

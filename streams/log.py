@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from aiokafka.structs import RecordMetadata
 
+from schemas.clock import Clock
 from schemas.headers import Headers
 from schemas.kafka import KafkaConfig
 
@@ -18,6 +19,9 @@ log = structlog.get_logger()
 RETRY_FIRST = 0.05  # seconds
 RETRY_MOST = 2.0
 CHUNK_LINGER_MS = 4
+TOPIC_TIMEOUT = 2.0
+UNKNOWN_FOR = 60.0
+MOST_UNKNOWN = 1000
 
 
 class Undeliverable(Exception):
@@ -30,8 +34,11 @@ class Log:
     `write` promises: it returns when the record is acknowledged, however long the broker is away.
     """
 
-    def __init__(self, kafka: KafkaConfig) -> None:
+    def __init__(self, kafka: KafkaConfig, clock: Clock) -> None:
         self._kafka = kafka
+        self._clock = clock
+        self._known = {kafka.topics.replies}
+        self._unknown: dict[str, float] = {}  # until when (monotonic) nobody asks again
         self.prompt: AIOKafkaProducer
         self.chunks: AIOKafkaProducer
 
@@ -45,6 +52,25 @@ class Log:
     async def close(self) -> None:
         await self.chunks.stop()
         await self.prompt.stop()
+
+    async def has(self, topic: str) -> bool:
+        """Whether a topic exists. Asked before a caller's own reply topic is used: a producer looks for
+        an unknown one for 15 s, and its request would wait as long for its outcome.
+        """
+        if topic in self._known:
+            return True
+        if self._clock.monotonic() < self._unknown.get(topic, 0.0):
+            return False
+        try:
+            async with asyncio.timeout(TOPIC_TIMEOUT):
+                await self.prompt.client._wait_on_metadata(topic)
+        except (TimeoutError, KafkaError):
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[topic] = self._clock.monotonic() + UNKNOWN_FOR
+            return False
+        self._known.add(topic)
+        return True
 
     async def write(
         self,

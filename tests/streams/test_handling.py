@@ -51,6 +51,9 @@ class Effects:
         else:
             self._reply(value, kwargs)
 
+    async def has(self, topic: str) -> bool:
+        return topic != "llm.replies.gone"
+
     def _reply(self, value: bytes, kwargs: Any) -> None:
         found = from_record(tuple(kwargs["headers"]), value)
         self.replies.append(found)
@@ -292,6 +295,15 @@ async def test_a_reply_topic_that_is_not_allowed_gets_nothing() -> None:
 
     assert effects.replies == []
     assert len(effects.exchanges) == 1
+
+
+async def test_a_reply_topic_that_does_not_exist_delays_no_outcome() -> None:
+    """The request is answered in its exchange only, as without an address."""
+    lost = parse(record(7, "a", True, kafka_replyTopic="llm.replies.gone"))
+    effects = await Bench(SSE, Chunk(b"data: one\n\n"), Completed(b"data: [DONE]\n\n")).run(lost)
+
+    assert effects.replies == []
+    assert effects.exchanges[0].outcome == "completed"
 
 
 async def test_an_upstream_body_that_is_no_json_is_kept_as_text() -> None:

@@ -319,3 +319,13 @@ async def test_bytes_that_are_no_request(
     assert bench.partitions.finished == [0]
     assert bench.started == ["/kafka/good"]
     assert not bench.crashes
+
+
+async def test_a_record_without_a_time_has_ours() -> None:
+    """A producer that gives no timestamp does not wait for fifty years in the analysts' tables."""
+    bench = Bench()
+    bare = record(0, "a")
+    bare.timestamp = -0.001
+    bench.inflight.admit(bare)
+
+    assert bench.inflight._live["/kafka/a"].request.created == bench.clock.now

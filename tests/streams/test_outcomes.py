@@ -6,6 +6,7 @@ import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec import Raw
 
+from schemas.clock import SystemClock
 from schemas.exchange import Body, Exchange, Timings
 from schemas.kafka import KafkaConfig
 from schemas.requests import Position
@@ -55,7 +56,7 @@ async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaConfig:
 
 @pytest_asyncio.fixture
 async def log(kafka: KafkaConfig) -> AsyncIterator[Log]:
-    made = Log(kafka)
+    made = Log(kafka, SystemClock())
     await made.open()
     yield made
     await made.close()
@@ -131,3 +132,10 @@ async def test_a_record_that_can_never_be_written_is_told_apart(
         except Undeliverable:
             continue
         raise AssertionError("it was written")
+
+
+async def test_topics_are_known_or_not(kafka: KafkaConfig, log: Log) -> None:
+    """An unknown one costs one short look, and none for a while after."""
+    assert await log.has(kafka.topics.exchanges)
+    assert not await log.has(kafka.topics.prefix + "nowhere")
+    assert not await log.has(kafka.topics.prefix + "nowhere")
