@@ -49,4 +49,7 @@ def encode(record: Control) -> tuple[bytes, list[tuple[str, bytes]]]:
 
 def decode(value: bytes) -> Control:
     """msgspec.DecodeError if it is no control record."""
-    return _decoder.decode(value)
+    try:
+        return _decoder.decode(value)
+    except UnicodeDecodeError as error:  # msgspec lets it through
+        raise msgspec.DecodeError(str(error)) from error

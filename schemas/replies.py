@@ -128,7 +128,7 @@ def to_headers(record: ReplyRecord, correlation_id: bytes | None) -> Headers:
 
 def from_record(headers: tuple[tuple[str, bytes], ...], value: bytes | None) -> ReplyRecord:
     """The reply in a Kafka record; ValueError or KeyError if it is none."""
-    found = dict(headers)
+    found = h.first(headers)
     head = None
     if (status := found.get(h.STATUS)) is not None:
         head = Head(

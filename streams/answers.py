@@ -155,6 +155,11 @@ class Answer:
             kind = "failed" if failed else "completed"
         return ReplyRecord(kind, self._attempt, seq, value, head, count, self._replay)
 
+    def discard(self) -> None:
+        """Drop what was not sent: the answer failed before its first byte, and only that counts."""
+        self._pending.clear()
+        self._pending_bytes = 0
+
     async def finish(self, data: bytes, *, failed: bool) -> None:
         """Send the end; returns when it is acknowledged, or when nobody can ever get it."""
         self.close_stream()

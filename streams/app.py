@@ -7,7 +7,7 @@ import faulthandler
 import fnmatch
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ from streams.thread import Thread
 log = structlog.get_logger()
 
 SWEEP = 0.25  # seconds between looks at deadlines
+CLOSE_TIMEOUT = 10.0  # seconds
+WEEK = 7 * 24 * 3600.0  # seconds
 RESULTS = ((True, "ok"), (False, "failed"))
 
 
@@ -78,7 +80,9 @@ def make_app(config: StreamsConfig, kafka: KafkaConfig) -> App:
         broker_session_timeout=config.session_timeout,
         broker_heartbeat_interval=config.heartbeat_interval,
         broker_rebalance_timeout=max(config.session_timeout, 15),
-        broker_request_timeout=max(config.session_timeout + 10, 30),
+        # Faust gives an adoption this long and then never delivers again. It may last as long as the
+        # log is away; Thread sets the time-out of requests.
+        broker_request_timeout=WEEK,
         broker_max_poll_records=300,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=config.instance_id,
@@ -159,6 +163,7 @@ class Worker:
         self.app = make_app(config, kafka)
         topology.wire(self.app, kafka.topics, self.inflight)
         self._background = Tasks()
+        self._opened: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._stopping = False
 
     def _fail(self, error: BaseException) -> None:
@@ -183,13 +188,14 @@ class Worker:
         )
 
     async def open(self) -> None:
-        await self.log.open()
-        await self.outcomes.open()
-        await self.control.open()
+        for part in (self.log, self.outcomes, self.control):
+            await part.open()
+            self._opened.append(part.close)
         consumer = self.app.consumer
         consumer.load, consumer.end = self.outcomes.load, self.outcomes.end
         consumer.pin_limit = self._config.pin_limit
-        consumer.on_pinned, consumer.on_revoked = self._on_pinned, self._on_revoked
+        consumer.on_pinned, consumer.on_revoked = self._on_pinned, self.inflight.suspend
+        consumer.on_adopted = self._on_adopted
         self.inflight.partitions = _Partitions(consumer, self._topic)
         commits = {done: self._metrics.counter("sluice_commits", name) for done, name in RESULTS}
         consumer.on_commit = lambda done: commits[done].inc()
@@ -212,8 +218,9 @@ class Worker:
         if isinstance(delivery, Delivery):
             self.inflight.move(delivery, tp.partition, offset)
 
-    def _on_revoked(self, partitions: frozenset[int]) -> None:
-        self.inflight.drop_held()
+    def _on_adopted(self, partitions: frozenset[int]) -> None:
+        self.outcomes.keep(partitions)
+        self.inflight.go_on()
 
     async def _sweep(self) -> None:
         while True:
@@ -227,7 +234,9 @@ class Worker:
             await asyncio.sleep(1.0)
             now, consumer = self._clock.monotonic(), self.app.consumer
             reachable = now - self.beat.acknowledged < 5.0
-            waiting = consumer.lag() > 0 and not self.inflight.full and consumer.flow_active
+            waiting = consumer.unadopted() or (
+                consumer.lag() > 0 and not self.inflight.full and consumer.flow_active
+            )
             if consumer.deliveries != seen or not waiting or not reachable:
                 seen, since = consumer.deliveries, now
             elif now - since > self._config.stall_timeout:
@@ -243,13 +252,19 @@ class Worker:
             self.app.consumer.stop_flow()
             self.app.flow_control.suspend()
             await self.inflight.drain(self._config.shutdown_timeout)
-            await self.app.consumer.commit_now(final=True)
-            self.app.consumer.close_ledgers()
-            await self.app.stop()
+            await self.app.consumer.commit_last()
+            await self._within(self.app.stop())
         await self._background.abort()
-        await self.control.close()
-        await self.outcomes.close()
-        await self.log.close()
+        for close in reversed(self._opened):
+            await self._within(close())
+
+    async def _within(self, closing: Coroutine[Any, Any, Any]) -> None:
+        """A log that is away must not keep a process that has nothing more to say to it."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await closing
+        except TimeoutError:
+            log.warning("close_timed_out")
 
 
 async def run(worker: Worker, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:

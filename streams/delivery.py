@@ -41,6 +41,7 @@ class Delivery:
         "request",
         "started",
         "stop_reason",
+        "stoppable",
         "task",
     )
 
@@ -57,6 +58,9 @@ class Delivery:
         self.moving = False
         self.moved = h.REQUEST_ID in dict(message.headers)
         self.stop_reason: StopReason | None = None
+        self.stoppable = (
+            False  # the provider is being called: a cancellation has somebody to take it
+        )
         self.task: asyncio.Task[Any] | None = None
 
     @property
@@ -68,11 +72,26 @@ class Delivery:
         return len(self.request.body)
 
     def stop(self, reason: StopReason) -> None:
-        """End the call early; the first reason counts, and none after the answer is whole."""
-        if self.decided or self.stop_reason is not None or self.task is None:
+        """End the call early; the first reason counts, and none after the answer is whole.
+
+        Between the steps of its life a request is not cancelled: it looks at the reason before it
+        calls, and what is being written to the log is written.
+        """
+        if self.decided or self.stop_reason is not None:
             return
         self.stop_reason = reason
-        self.task.cancel()
+        if self.stoppable and self.task is not None:
+            self.task.cancel()
+
+
+class Partitions(Protocol):
+    """What is asked of the consumer."""
+
+    def attach(self, delivery: Delivery, partition: int, offset: int) -> None: ...
+    def redelivered(self, partition: int, offset: int) -> bool: ...
+    def finish(self, topic: str, partition: int, offset: int) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
 
 
 def parse(message: Message, now: float = 0.0) -> Delivery:

@@ -95,6 +95,8 @@ class Handling:
             request=json_body(delivery.request.body),
             error=ErrorInfo(failure.code, failure.type, failure.message),
         )
+        if delivery.floor is None:
+            delivery.floor = self._outcomes.end(delivery.message.partition)
         await self._outcomes.record(delivery.message.partition, exchange)
         answer = await self._answer_of(delivery)
         answer.start(Started(failure.status, JSON, "", ""))
@@ -103,9 +105,12 @@ class Handling:
     async def _run(self, delivery: Delivery, *, redelivered: bool) -> None:
         partition, request_id = delivery.message.partition, delivery.request.request_id
         if (offset := self._outcomes.find(partition, request_id)) is not None:
+            delivery.floor = offset
             if not delivery.moved or redelivered:
                 await self.repeat(delivery, offset)
             return
+        if delivery.moved and not redelivered:
+            return  # a copy of what ended here or in an owner that stopped in order
         call = Call(delivery.request, delivery.chat)
         times = Times(self._clock)
         if redelivered and not await self._count(delivery):
@@ -125,6 +130,8 @@ class Handling:
         self._metrics.counter("sluice_outcomes", result.outcome).inc()
         reach("streams.recorded")
         if not answer.begun:
+            if result.error is not None:
+                answer.discard()
             answer.start(result.head)
         await answer.finish(result.take() + result.final, failed=result.error is not None)
         reach("streams.replied")
@@ -154,7 +161,7 @@ class Handling:
             return False
         self._metrics.counter("sluice_redeliveries").inc()
         delivery.floor = self._outcomes.end(partition)
-        await self._outcomes.count(partition, request_id)
+        await self._outcomes.count(partition, request_id, counted + 1)
         reach("streams.counted")
         return True
 
@@ -163,6 +170,7 @@ class Handling:
         result = Result()
         try:
             if delivery.stop_reason is None:
+                delivery.stoppable = True
                 return await self._pumped(delivery, call, answer, result)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -170,12 +178,14 @@ class Handling:
                 raise  # the process ends: the request is redelivered
             task.uncancel()
         except Exception as error:
+            delivery.stoppable = False
             log.exception("request_crashed", request_id=call.request.request_id)
             reason = "".join(traceback.format_exception(error))
             await self._dead_letters.bury(delivery.message, type(error).__qualname__, reason)
             failure = InternalError()
             return result.failed(Failed(failure, failure.status), "failed", begun=answer.begun)
         finally:
+            delivery.stoppable = False
             delivery.decided = True
             answer.close_stream()
         assert delivery.stop_reason is not None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
 
@@ -21,24 +20,14 @@ from schemas.metrics import Metrics
 from schemas.requests import Malformed
 from schemas.tasks import Tasks
 from streams.config import StreamsConfig
-from streams.delivery import Delivery, Message, parse
+from streams.delivery import Delivery, Message, Partitions, parse
 from streams.handling import Handling
-from streams.log import Log
+from streams.log import Log, Undeliverable
 
 log = structlog.get_logger()
 
 REMEMBERED_CANCELLATIONS = 100_000
 ALONE_FROM = 1  # redeliveries counted before; the next run has the worker to itself
-
-
-class Partitions(Protocol):
-    """What is asked of the consumer."""
-
-    def attach(self, delivery: Delivery, partition: int, offset: int) -> None: ...
-    def redelivered(self, partition: int, offset: int) -> bool: ...
-    def finish(self, topic: str, partition: int, offset: int) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
 
 
 class Inflight:
@@ -68,6 +57,9 @@ class Inflight:
         self._alone: deque[Delivery] = deque()  # wait until nothing else runs
         self._solo = False  # one that runs alone is running
         self._closed = False
+        self._suspended = False  # between a revocation and the next adoption
+        self._aborting = False
+        self._refusing = 0  # records on their way to the dead letters
         self._cancelled: OrderedDict[str, None] = OrderedDict()
         self._moved = metrics.counter("sluice_moved_requests")
         self._delivered = {
@@ -95,20 +87,30 @@ class Inflight:
     def admit(self, message: Message) -> None:
         """Take a record; called from the processor's loop body, which must not raise."""
         reach("streams.delivered")
+        if self._suspended:
+            return  # of partitions that are going: it is delivered again to whoever gets them
         try:
             delivery = parse(message, self._clock.time())
         except Malformed as error:
             self._delivered["malformed"].inc()
+            self._refusing += 1
             refusal = self._refuse(message, str(error), error)
             self.tasks.start(refusal, name=f"refuse {message.partition}:{message.offset}")
+            self._bound()
             return
         self.partitions.attach(delivery, message.partition, message.offset)
         self._held.append(delivery)
         self._held_bytes += delivery.size
         self._pump()
+        self._bound()
+
+    def _bound(self) -> None:
+        """Pause the partitions when enough is held; refusals wait for the log as requests do."""
         config = self._config
-        full = len(self._held) >= config.max_held or self._held_bytes >= config.max_held_bytes
-        if full and not self._paused:
+        held = len(self._held) + self._refusing
+        if not self._paused and (
+            held >= config.max_held or self._held_bytes >= config.max_held_bytes
+        ):
             self._paused = True
             self.partitions.pause()
 
@@ -125,7 +127,7 @@ class Inflight:
             self._run(self._alone.popleft(), redelivered=True)
         config = self._config
         low = (
-            len(self._held) <= config.max_held // 2
+            len(self._held) + self._refusing <= config.max_held // 2
             and self._held_bytes <= config.max_held_bytes // 2
         )
         if self._paused and low:
@@ -174,7 +176,9 @@ class Inflight:
         begun = self._clock.monotonic()
         try:
             await self._handling.run(delivery, redelivered=redelivered)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if not self._aborting:  # nobody else may cancel it here: it would never be finished
+                self.fatal(error)
             raise  # the process ends; nothing is finished, so it is redelivered
         except Exception as error:  # the edge: an effect on the log failed for good
             log.exception("request_stuck", request_id=delivery.request.request_id)
@@ -209,6 +213,9 @@ class Inflight:
             log.exception("refusal_stuck", partition=message.partition, offset=message.offset)
             self.fatal(failure)
             return
+        finally:
+            self._refusing -= 1
+            self._pump()
         self.partitions.finish(message.topic, message.partition, message.offset)
 
     def move(self, delivery: Delivery, partition: int, offset: int) -> None:
@@ -228,6 +235,9 @@ class Inflight:
             await self._log.write(
                 message.topic, message.value, key=message.key, headers=headers, partition=partition
             )
+        except Undeliverable as error:  # too large with one header more: it goes on pinning
+            log.warning("move_refused", request_id=delivery.request.request_id, error=str(error))
+            return
         except Exception as error:  # the edge, as above
             log.exception("move_failed", request_id=delivery.request.request_id)
             self.fatal(error)
@@ -256,8 +266,16 @@ class Inflight:
             if deadline is not None and deadline <= now:
                 delivery.stop("expired")
 
-    def drop_held(self) -> None:
-        """Partitions were revoked: what was not started belongs to their next owner."""
+    def suspend(self) -> None:
+        """Partitions are being revoked: what was not started belongs to their next owner."""
+        self._suspended = True
+        self._drop_held()
+
+    def go_on(self) -> None:
+        """Partitions were adopted."""
+        self._suspended = False
+
+    def _drop_held(self) -> None:
         self._held.clear()
         self._alone.clear()
         self._held_bytes = 0
@@ -266,7 +284,7 @@ class Inflight:
     async def drain(self, timeout: float) -> None:
         """Start nothing more, wait up to `timeout` seconds; a stream cut short ends as failed."""
         self._closed = True
-        self.drop_held()
+        self._drop_held()
         if not await self.tasks.drain(timeout):
             return
         for delivery in list(self._live.values()):
@@ -274,4 +292,5 @@ class Inflight:
                 delivery.stop("shutdown")
         await self.tasks.drain(2.0)
         log.warning("drain_incomplete", redelivered=len(self._live))
+        self._aborting = True
         await self.tasks.abort()

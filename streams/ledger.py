@@ -80,7 +80,15 @@ def _bits(base: int, offsets: Iterable[int]) -> str:
 class Ledger:
     """One assigned partition in one generation of the group."""
 
-    __slots__ = ("_finished", "_floor", "_running", "boundary", "next_offset", "unclean")
+    __slots__ = (
+        "_finished",
+        "_floor",
+        "_inherited",
+        "_running",
+        "boundary",
+        "next_offset",
+        "unclean",
+    )
 
     def __init__(self, commit: Commit, boundary: int, finished: Iterable[int] = ()) -> None:
         self.next_offset = commit.offset
@@ -90,7 +98,7 @@ class Ledger:
         self._running: dict[int, Delivered | None] = {}
         self._finished = set(commit.finished)
         self._finished.update(offset for offset in finished if offset >= commit.offset)
-        self._floor = commit.floor
+        self._floor = self._inherited = commit.floor
 
     def deliver(self, offset: int) -> bool:
         """Note that a record was read; False if it is finished or was delivered already."""
@@ -137,13 +145,12 @@ class Ledger:
         base = min(self._running, default=self.next_offset)
         self._finished = {offset for offset in self._finished if offset >= base}
         running = [each for each in self._running.values() if each is not None]
-        floors = [each.floor for each in running if each.floor is not None]
-        found = Commit(
-            base,
-            min(floors, default=end),
-            final and not any(each.started for each in running),
-            frozenset(self._finished),
-        )
+        floors = [end, *(each.floor for each in running if each.floor is not None)]
+        clean = final and not any(each.started for each in running)
+        if base < self.boundary:  # what the predecessor said of these still holds
+            floors.append(self._inherited)
+            clean = clean and not self.unclean
+        found = Commit(base, min(floors), clean, frozenset(self._finished))
         if not covered(found):  # what is left out must still be found in the exchanges
             found = Commit(base, min(self._floor, found.floor), found.clean, found.finished)
         self._floor = found.floor

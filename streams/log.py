@@ -61,16 +61,24 @@ class Log:
             return True
         if self._clock.monotonic() < self._unknown.get(topic, 0.0):
             return False
+        client = self.prompt.client
         try:
             async with asyncio.timeout(TOPIC_TIMEOUT):
-                await self.prompt.client._wait_on_metadata(topic)
+                await client.add_topic(topic)
+                if not await client.force_metadata_update():
+                    return (
+                        True  # nobody could be asked: the record waits for the log like any other
+                    )
         except (TimeoutError, KafkaError):
-            if len(self._unknown) >= MOST_UNKNOWN:
-                self._unknown.clear()
-            self._unknown[topic] = self._clock.monotonic() + UNKNOWN_FOR
-            return False
-        self._known.add(topic)
-        return True
+            return True
+        if client.cluster.partitions_for_topic(topic):
+            self._known.add(topic)
+            return True
+        client._topics.discard(topic)  # or it would ask for ever
+        if len(self._unknown) >= MOST_UNKNOWN:
+            self._unknown.clear()
+        self._unknown[topic] = self._clock.monotonic() + UNKNOWN_FOR
+        return False
 
     async def write(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Container
 from hashlib import blake2b
 
 import structlog
@@ -101,19 +102,23 @@ class Outcomes:
             self._reader.unsubscribe()  # or it would fetch for ever what nobody reads
         known.end = max(known.end, end)
 
-    def forget(self, partition: int) -> None:
-        """The partition is not ours any more."""
-        self._partitions.pop(partition, None)
+    def keep(self, partitions: Container[int]) -> None:
+        """Forget what belongs to others by now."""
+        for number in [each for each in self._partitions if each not in partitions]:
+            del self._partitions[number]
 
     def _index(self, known: Partition, record: ConsumerRecord[bytes, bytes]) -> None:
         if record.key is None:
             return
-        kind = h.first(record.headers).get(h.CE_TYPE)
+        headers = h.first(record.headers)
+        kind = headers.get(h.CE_TYPE)
         key = blake2b(record.key, digest_size=16).digest()
         if kind in OUTCOME_TYPES:
             known.note(key, record.offset)
         elif kind == REDELIVERED_TYPE and key not in known.offsets:
-            known.counts[key] = known.counts.get(key, 0) + 1
+            # The number is in the record: the same record may be read, or have been written, twice.
+            number = int(headers.get(h.ATTEMPT, b"1"))
+            known.counts[key] = max(known.counts.get(key, 0), number)
 
     def find(self, partition: int, request_id: str) -> int | None:
         """The offset of a request's exchange, if it has one."""
@@ -146,16 +151,19 @@ class Outcomes:
             if offset < first:
                 raise LookupError(f"no exchange at {partition}:{offset}")
 
-    async def count(self, partition: int, request_id: str) -> None:
-        """Write down that a request is about to run again."""
-        headers = [(h.CE_TYPE, REDELIVERED_TYPE), (h.CE_ID, request_id.encode())]
+    async def count(self, partition: int, request_id: str, number: int) -> None:
+        """Write down that a request is about to run again, for the `number`-th time."""
+        headers = [
+            (h.CE_TYPE, REDELIVERED_TYPE),
+            (h.CE_ID, request_id.encode()),
+            (h.ATTEMPT, b"%d" % number),
+        ]
         sent = await self._log.write(
             self._topic, b"", key=request_id.encode(), headers=headers, partition=partition
         )
         if known := self._partitions.get(partition):
             known.end = max(known.end, sent.offset + 1)
-            key = _digest(request_id)
-            known.counts[key] = known.counts.get(key, 0) + 1
+            known.counts[_digest(request_id)] = number
 
     async def record(self, partition: int, exchange: Exchange) -> None:
         """Write the outcome; returns when it is acknowledged."""

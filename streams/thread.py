@@ -16,6 +16,8 @@ from streams.ledger import Commit, pack, unpack
 
 log = structlog.get_logger()
 
+REQUEST_TIMEOUT_MS = 30_000
+
 
 class Thread(driver.AIOKafkaConsumerThread):
     """Commits with metadata, and reads all committed offsets in one request."""
@@ -26,6 +28,8 @@ class Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = self.fetch_max_wait_ms
+        for each in (consumer, consumer._client):
+            each._request_timeout_ms = REQUEST_TIMEOUT_MS
         consumer._consumer_timeout = 1.0  # as in KafkaConfig.consumer_options
         return consumer
 

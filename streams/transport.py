@@ -3,8 +3,8 @@
 Stock Faust commits past requests that are still running, so that a crash loses them. Here a `Ledger`
 per partition says what may be committed; Faust's own acknowledgement book-keeping is not used.
 
-Private names of the pinned versions that are used: Faust's Consumer._read_offset, _method_queue,
-_thread, _getmany, _active_partitions; aiokafka's _fetch_max_wait_ms and
+Private names of the pinned versions that are used: Faust's Consumer._thread, _getmany and
+_active_partitions; aiokafka's _fetch_max_wait_ms, _consumer_timeout, _request_timeout_ms and
 _coordinator.fetch_committed_offsets.
 """
 
@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import ServiceT
+from msgspec.structs import replace
 from typing_extensions import override
 
 from schemas.faultpoints import reach
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 
 Load = Callable[[int, int], Awaitable[None]]  # partition, floor of its exchanges
 RETRY = 0.2  # seconds
+LAST_COMMIT = 3.0  # seconds: one that does not arrive costs answers told twice, nothing else
 
 
 class Consumer(driver.Consumer):
@@ -42,13 +44,15 @@ class Consumer(driver.Consumer):
         self.load: Load = _nothing
         self.end: Callable[[int], int] = lambda partition: 0
         self.on_pinned: Callable[[TP, int], None] = lambda tp, offset: None
-        self.on_revoked: Callable[[frozenset[int]], None] = lambda partitions: None
+        self.on_revoked: Callable[[], None] = lambda: None  # start nothing more
+        self.on_adopted: Callable[[frozenset[int]], None] = lambda partitions: None
         self.pin_limit = 5_000
         self.deliveries = 0  # since the start
         self._ready: set[TP] = set()
         self._committed: dict[TP, Commit] = {}
         self._room = asyncio.Event()
-        self._generation = -1
+        self._generation: tuple[int, int] = (-1, 0)
+        self._revocations = 0
         self._sought: dict[TP, int] = {}  # where a partition was sent back to
         self.on_commit: Callable[[bool], None] = lambda done: None
 
@@ -61,53 +65,71 @@ class Consumer(driver.Consumer):
     @override
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit a last time, then forget: what is redelivered to us attaches to its live task."""
+        self._revocations += 1
         self.stop_flow()
         reach("streams.revoked")
-        await self.commit_now(final=True)
-        self._ready.clear()
-        self.on_revoked(frozenset(tp.partition for tp in revoked))
+        self.on_revoked()
+        await self.commit_last()
         await super().on_partitions_revoked(revoked)
+
+    async def commit_last(self) -> None:
+        """The last commit before the partitions go; nothing that comes later may change it."""
+        try:
+            async with asyncio.timeout(LAST_COMMIT):
+                await self.commit_now(final=True)
+        except TimeoutError:
+            log.warning("last_commit_lost")
+        self._ready.clear()
 
     @override
     async def perform_seek(self) -> None:
         """Start each partition where its commit says, once the outcomes behind it are known."""
         while not self.should_stop:
-            generation = self.app.consumer_generation_id
+            generation = self._now()
             tps = [TP(*tp) for tp in self.assignment()]
             try:
                 return await self._adopt(tps, generation)
             except (KafkaError, TimeoutError) as error:
                 log.warning("assignment_failed", error=repr(error), retry_in=RETRY)
                 await asyncio.sleep(RETRY)
-            if generation != self.app.consumer_generation_id:
+            if generation != self._now():
                 return None
         return None
 
-    async def _adopt(self, tps: list[TP], generation: int) -> None:
+    def _now(self) -> tuple[int, int]:
+        """Which assignment this is. Kafka's generation alone changes only when the next one is there."""
+        return self.app.consumer_generation_id, self._revocations
+
+    async def _adopt(self, tps: list[TP], generation: tuple[int, int]) -> None:
         if generation == self._generation and self._ready.issuperset(tps):
             return  # the flow stood still without a rebalance: nothing was lost
         begun = asyncio.get_running_loop().time()
         commits = await self._thread.fetch_committed(tps)
         if missing := [tp for tp in tps if tp not in commits]:
             earliest = await self._thread.earliest_offsets(*missing)
-            commits |= {TP(*tp): Commit(offset) for tp, offset in earliest.items()}
+            # Whoever starts requests commits first, so that without a commit nothing was started.
+            commits |= {TP(*tp): Commit(offset, clean=True) for tp, offset in earliest.items()}
         ends = await self._thread.highwaters(*tps)
         for tp in tps:
             await self.load(tp.partition, commits[tp].floor)
-        if generation != self.app.consumer_generation_id:
+        promises = {tp: replace(commits[tp], clean=False) for tp in tps if commits[tp].clean}
+        if generation != self._now():
+            return
+        # From here on requests start: a crash must not find the promise that none was.
+        if promises and not await self._thread.commit_with_metadata(promises):
+            raise TimeoutError("the first commit was not taken")
+        if generation != self._now():
             return
         previous, self.ledgers = self.ledgers, {}
         for tp in tps:
             late = previous[tp].finished if tp in previous else ()
             self.ledgers[tp] = Ledger(commits[tp], ends[tp], late)
-            self._committed[tp] = commits[tp]
+            self._committed[tp] = promises.get(tp, commits[tp])
             await self._thread.seek_to(tp, commits[tp].offset)
         self._sought.clear()
         self._ready = set(tps)
         self._generation = generation
-        if any(commits[tp].clean for tp in tps):
-            # From here on requests start: a crash must not find the promise that none was.
-            await self.commit_now(final=False, force=True)
+        self.on_adopted(frozenset(tp.partition for tp in tps))
         log.info(
             "partitions_assigned",
             partitions=sorted(tp.partition for tp in tps),
@@ -219,13 +241,13 @@ class Consumer(driver.Consumer):
         """Called by Faust on its timer."""
         return await self.commit_now(final=False)
 
-    async def commit_now(self, *, final: bool, force: bool = False) -> bool:
+    async def commit_now(self, *, final: bool) -> bool:
         """Commit what changed. `final`: no request starts afterwards in this generation."""
         commits: dict[TP, Commit] = {}
         for tp in self._ready:
             ledger = self.ledgers[tp]
             commit = ledger.commit(self.end(tp.partition), final=final)
-            if force or commit != self._committed.get(tp):
+            if commit != self._committed.get(tp):
                 commits[tp] = commit
             if (pinned := ledger.pinning(self.pin_limit)) is not None:
                 self.on_pinned(tp, pinned)
@@ -244,17 +266,17 @@ class Consumer(driver.Consumer):
         """Partitions from which records are delivered."""
         return frozenset(self._ready)
 
-    def close_ledgers(self) -> None:
-        """After the last commit of a stop: nothing that Faust does on its way out may change it."""
-        self._ready.clear()
-
     def lags(self) -> dict[int, int]:
         """Records that were not delivered yet, by assigned partition."""
         behind = {}
-        for tp in self._ready:
+        for tp in self._ready & {TP(*tp) for tp in self.assignment()}:
             high = self._thread.highwater(tp)
             behind[tp.partition] = max(0, (high or 0) - self.ledgers[tp].next_offset)
         return behind
+
+    def unadopted(self) -> bool:
+        """Whether partitions were assigned from which nothing is delivered yet."""
+        return not self._ready.issuperset(TP(*tp) for tp in self.assignment())
 
     def lag(self) -> int:
         """Records of all assigned partitions that were not delivered yet."""

@@ -39,10 +39,11 @@ class StockConsumer(driver.Consumer):
     def lags(self) -> dict[int, int]:
         return {}
 
-    def close_ledgers(self) -> None: ...
+    def unadopted(self) -> bool:
+        return False
 
-    async def commit_now(self, *, final: bool) -> bool:
-        return await self.commit()
+    async def commit_last(self) -> None:
+        await self.commit()
 
     def finish(self, topic: str, partition: int, offset: int) -> None:
         self.ack(self.messages.pop((partition, offset)))

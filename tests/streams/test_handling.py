@@ -69,7 +69,7 @@ class Effects:
     def redeliveries(self, partition: int, request_id: str) -> int:
         return self.counted.get(request_id, 0)
 
-    async def count(self, partition: int, request_id: str) -> None:
+    async def count(self, partition: int, request_id: str, number: int) -> None:
         self.order.append("counted")
 
     async def record(self, partition: int, exchange: Exchange) -> None:
@@ -335,3 +335,27 @@ async def test_a_fault_in_settling_ends_no_worker() -> None:
     (exchange,) = effects.exchanges
     assert (exchange.outcome, exchange.request_id) == ("failed", "/kafka/a")
     assert effects.replies[-1].kind == "failed"
+
+
+async def test_a_failure_before_the_first_byte_takes_no_piece_along() -> None:
+    """A piece that was held back when the deadline came is not joined to the error."""
+    effects = await Bench(
+        SSE, Chunk(b"data: role\n\n", content=False), Failed(StreamTruncated(), 502)
+    ).run(request(stream=True))
+
+    (reply,) = effects.replies
+    assert reply.value.startswith(b'{"error":')
+    assert effects.exchanges[0].response is not None
+    assert effects.exchanges[0].response.content() == reply.value
+
+
+async def test_a_moved_copy_without_an_outcome_runs_only_after_a_crash() -> None:
+    """Its original ended in an owner that stopped in order, or so long ago that nobody remembers."""
+    copy = request(**{"sluice-request-id": "/kafka/a"})
+    assert copy.moved
+    bench = Bench(JSON, Completed(b"{}"))
+    await bench.run(copy)
+    assert bench.calls == 0
+    await bench.run(request(**{"sluice-request-id": "/kafka/a"}), redelivered=True)
+
+    assert bench.calls == 1

@@ -24,6 +24,7 @@ class Handling:
         name = delivery.request.request_id
         self.ran.append((name, redelivered, delivery.stop_reason))
         gate = self.running.setdefault(name, asyncio.Event())
+        delivery.stoppable = delivery.stop_reason is None
         try:
             await gate.wait()
         except asyncio.CancelledError:
@@ -238,7 +239,8 @@ async def test_revoked_partitions_take_their_held_requests_along() -> None:
     bench.inflight.admit(record(0, "a"))
     bench.inflight.admit(record(1, "b"))
     await bench.settle()
-    bench.inflight.drop_held()
+    bench.inflight.suspend()
+    bench.inflight.admit(record(2, "late"))
     bench.handling.end("/kafka/a")
     await bench.settle()
 
@@ -329,3 +331,39 @@ async def test_a_record_without_a_time_has_ours() -> None:
     bench.inflight.admit(bare)
 
     assert bench.inflight._live["/kafka/a"].request.created == bench.clock.now
+
+
+async def test_a_stop_between_the_steps_waits_for_the_next_look() -> None:
+    """While an effect on the log is under way nothing is cancelled: the request would never end."""
+    bench = Bench()
+    bench.inflight.admit(record(0, "a"))
+    bench.inflight.cancel("/kafka/a")
+    await bench.settle()
+    assert bench.handling.ran == [("/kafka/a", False, "cancelled")]
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+
+    assert bench.partitions.finished == [0]
+    assert bench.inflight.running == 0
+
+
+async def test_refusals_that_wait_for_the_log_are_bounded() -> None:
+    """A flood of junk pauses the partitions like any other load."""
+    bench = Bench(max_held=4)
+    gate = asyncio.Event()
+
+    async def slow(message: Any, reason: str, to: Any) -> None:
+        await gate.wait()
+
+    bench.handling.refuse = slow  # type: ignore[method-assign]
+    for offset in range(6):
+        junk = record(offset)
+        junk.value = b"junk"
+        bench.inflight.admit(junk)
+    await bench.settle()
+    assert bench.partitions.flow == ["pause"]
+
+    gate.set()
+    await bench.settle()
+    assert bench.partitions.flow == ["pause", "resume"]
+    assert sorted(bench.partitions.finished) == list(range(6))

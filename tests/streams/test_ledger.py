@@ -166,3 +166,26 @@ def test_no_unfinished_offset_is_ever_below_the_commit_or_marked(
         again = Ledger(unpack(commit.offset, pack(commit)), count)
         redelivered = {each for each in range(commit.offset, count) if again.deliver(each)}
         assert redelivered == set(range(count)) - done
+
+
+def test_what_the_predecessor_said_holds_until_its_requests_are_finished() -> None:
+    """An owner that starts nothing passes on what it inherited: where outcomes begin, and that some may
+    have run."""
+    book = Ledger(Commit(5, floor=30), 8)
+    for offset in (5, 6, 7, 8):
+        book.deliver(offset)
+
+    idle = book.commit(90, final=True)
+    assert (idle.floor, idle.clean) == (30, False)
+    for offset in (5, 6, 7):
+        book.finish(offset)
+    done = book.commit(90, final=True)
+    assert (done.offset, done.floor, done.clean) == (8, 90, True)
+
+
+def test_what_was_not_even_delivered_is_passed_on() -> None:
+    """A stop before the first record was read leaves the commit as it was."""
+    before = Commit(5, floor=30, finished=frozenset({7}))
+    book = Ledger(before, 9)
+
+    assert book.commit(90, final=True) == before
