@@ -48,6 +48,7 @@ class Log:
         self._requests = kafka.topics.requests
         self._control = kafka.topics.control
         self._producer: AIOKafkaProducer | None = None
+        self._replacing = asyncio.Lock()
         self._broken = False
         self.failing = False
 
@@ -144,13 +145,16 @@ class Log:
 
     async def _replace(self) -> None:
         """A new producer for one that has failed for good; the old one stays until there is one."""
-        try:
-            fresh = await self._connect()
-        except (KafkaError, PartitionMismatch) as error:
-            log.warning("producer_not_replaced", error=repr(error))
-            return
-        old, self._producer = self._producer, fresh
-        self._broken = False
+        async with self._replacing:  # signals come in batches, and each of them finds it broken
+            if not self._broken:
+                return
+            try:
+                fresh = await self._connect()
+            except (KafkaError, PartitionMismatch) as error:
+                log.warning("producer_not_replaced", error=repr(error))
+                return
+            old, self._producer = self._producer, fresh
+            self._broken = False
         if old is not None:
             await _close(old)
 

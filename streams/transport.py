@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import ServiceT
@@ -269,14 +270,20 @@ class Consumer(driver.Consumer):
     def lags(self) -> dict[int, int]:
         """Records that were not delivered yet, by assigned partition."""
         behind = {}
-        for tp in self._ready & {TP(*tp) for tp in self.assignment()}:
+        for tp in self._ready & self._assigned():
             high = self._thread.highwater(tp)
             behind[tp.partition] = max(0, (high or 0) - self.ledgers[tp].next_offset)
         return behind
 
     def unadopted(self) -> bool:
         """Whether partitions were assigned from which nothing is delivered yet."""
-        return not self._ready.issuperset(TP(*tp) for tp in self.assignment())
+        return not self._ready.issuperset(self._assigned())
+
+    def _assigned(self) -> set[TP]:
+        try:
+            return {TP(*tp) for tp in self.assignment()}
+        except ConsumerNotStarted:
+            return set()
 
     def lag(self) -> int:
         """Records of all assigned partitions that were not delivered yet."""
