@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from providers.registry import Registry, instances
-from providers.transport import Transport
 from schemas.kafka import KafkaConfig
 from schemas.tasks import Tasks
-from sluice import scrape, topics
+from sluice import aiokafka_uvloop, scrape, topics
 from sluice.process import CannotStart, Context
 from sluice.settings import Settings, configs, gateway, kafka as kafka_rows
 
+if TYPE_CHECKING:
+    from providers.registry import Registry
+    from providers.transport import Transport
+
 
 def kafka_config(settings: Settings) -> KafkaConfig:
-    """How to reach the log; CannotStart if nobody says where it is."""
+    """How to reach the log, asked by every role that does; CannotStart if nobody says where it is."""
+    aiokafka_uvloop.install()
     servers = configs.bootstrap_servers(settings)
     if servers is None:
         raise CannotStart(
@@ -40,6 +44,10 @@ async def metrics(context: Context) -> AsyncIterator[None]:
 @asynccontextmanager
 async def providers(context: Context) -> AsyncIterator[tuple[Registry, Transport]]:
     """The instances with their model lists, which are refreshed while the block runs."""
+    # A role that calls no provider, as the sinks, does without the 9 MB of an HTTP client.
+    from providers.registry import Registry, instances
+    from providers.transport import Transport
+
     settings = context.settings
     found = instances(settings.environment)
     transport = Transport(configs.transport_config(settings))

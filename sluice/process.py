@@ -20,7 +20,7 @@ from schemas.clock import Clock, SystemClock
 from schemas.errors import GatewayError
 from schemas.metrics import Metrics
 from schemas.tasks import Tasks
-from sluice import aiokafka_uvloop, telemetry
+from sluice import telemetry
 from sluice.settings import Settings, gateway
 from sluice.supervised import Supervision
 
@@ -63,7 +63,6 @@ def run(name: str, role: Role, settings: Settings) -> int:
     gc.set_threshold(*GC_THRESHOLDS)
     # Installed and not only run: aiokafka's consumer thread makes a loop of its own.
     uvloop.install()
-    aiokafka_uvloop.install()
     try:
         asyncio.run(_supervised(name, role, settings, supervision))
     except (CannotStart, GatewayError) as error:
