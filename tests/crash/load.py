@@ -8,6 +8,7 @@ import httpx
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
+from schemas.control import Cancellation, encode
 from tests.stack import Stack, until
 
 WORDS = 12
@@ -174,3 +175,12 @@ def accounted_for_once(count: Count) -> None:
         missing, extra = count.accepted - found, found - count.accepted
         assert not missing, f"accepted without {name}: {sorted(missing)[:5]}"
         assert not extra, f"{name} of what was not accepted: {sorted(extra)[:5]}"
+
+
+async def cancel(stack: Stack, request_id: str) -> None:
+    """As a service does it: a record on the control topic."""
+    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap)
+    await producer.start()
+    value, headers = encode(Cancellation(request_id, "requested"))
+    await producer.send_and_wait(stack.topics.control, value, headers=headers)
+    await producer.stop()

@@ -10,6 +10,7 @@ from tests import services
 from tests.crash.load import (
     accounted_for_once,
     ask_many,
+    cancel,
     forget_calls,
     no_half_answer,
     produce_many,
@@ -86,3 +87,43 @@ async def test_broker_killed(stack: Stack) -> None:
     assert {each.ended for each in await ask_many(stack, ["after-0", "after-1"])} == {"whole"}
     worker.terminate()
     assert await worker.ended() == 0
+
+
+async def test_two_crashes_in_a_row(stack: Stack) -> None:
+    """What the first worker finished is not called again after the second one died over it too."""
+    await forget_calls(stack)
+    first = await stack.start("streams", STREAMS_COMMIT_INTERVAL="1m", KAFKA_GROUP_INSTANCE_ID="w1")
+    await produce_many(stack, ["twice-slow"], "sim-3600000")
+    fast = [f"twice-{index}" for index in range(20)]
+    await produce_many(stack, fast, "sim-echo")
+    done = {f"/kafka/{name}" for name in fast}
+    await until(lambda: done <= set(stack.documents()), what="the fast ones are done")
+    first.kill()
+    second = await stack.start("streams", STREAMS_CONCURRENCY="1", KAFKA_GROUP_INSTANCE_ID="w1")
+    await asyncio.sleep(1.0)  # several commits, while all but one are held
+    second.kill()
+    third = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
+    await cancel(stack, "/kafka/twice-slow")
+    count = await settled(stack)
+
+    accounted_for_once(count)
+    assert count.repeated <= {"/kafka/twice-slow"}
+    exchanges = [each.request_id for each in await stack.exchanges()]
+    assert {name for name in done if exchanges.count(name) != 1} == set()
+    third.terminate()
+    assert await third.ended() == 0
+
+
+async def test_stopped_while_the_log_is_away(stack: Stack) -> None:
+    """A worker that can commit nothing more ends all the same; its requests are done by the next one."""
+    worker = await stack.start("streams", SHUTDOWN_TIMEOUT="2s")
+    await produce_many(stack, [f"away-{index}" for index in range(20)], "sim-50")
+    await until(lambda: running(stack, 1), what="calls run")
+    stack.base["broker"].kill()
+    worker.terminate()
+    await worker.ended()
+    stack.base["broker"] = await stack.start("broker")
+    again = await stack.start("streams")
+    accounted_for_once(await settled(stack))
+    again.terminate()
+    assert await again.ended() == 0

@@ -9,6 +9,7 @@ from tests.crash.load import (
     accounted_for_once,
     ask_many,
     body,
+    cancel,
     forget_calls,
     no_half_answer,
     produce_many,
@@ -180,16 +181,3 @@ async def moved(stack: Stack) -> bool:
 
 async def called_twice(stack: Stack, name: str) -> bool:
     return (await upstream_calls(stack))[name] >= 2
-
-
-async def cancel(stack: Stack, request_id: str) -> None:
-    """As a service does it: a record on the control topic."""
-    from aiokafka import AIOKafkaProducer
-
-    from schemas.control import Cancellation, encode
-
-    producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap)
-    await producer.start()
-    value, headers = encode(Cancellation(request_id, "requested"))
-    await producer.send_and_wait(stack.topics.control, value, headers=headers)
-    await producer.stop()
