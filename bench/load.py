@@ -20,6 +20,8 @@ from bench.waiting import say
 HERE = Path(__file__).parent
 SMALL, LARGE = 440, 33_000  # bytes of a body
 SETTLE = 0.7  # seconds after a load in which sinks still write what belongs to it
+QUIET = 0.15  # cores that others may use while we measure
+PATIENCE = 30.0  # seconds that a load waits for such a moment
 GATEWAY = ("ingress", "streams", "sinks", "serve")
 
 
@@ -110,7 +112,18 @@ def measured(load: Load, place: Place, connections: int, seconds: float, repeat:
     return Result(errors=sum(r.errors for r in results), cpu_by_role=roles, **middle)
 
 
+def _quiet(place: Place) -> None:
+    """Wait until others use little CPU, or until patience has run out."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        meter = Meter(place.pids, [place.provider] if place.provider else [])
+        time.sleep(1)
+        if meter.stop().foreign_cores <= QUIET:
+            return
+
+
 def _once(load: Load, place: Place, connections: int, seconds: float) -> Result:
+    _quiet(place)
     meter = Meter(place.pids, [place.provider] if place.provider else [])
     found = load(place, connections, seconds)
     if place.pids:

@@ -119,6 +119,8 @@ def _chat(place: Place, base: Direct, plan: Plan, *, embedded: bool) -> Rows:
 
 def _cost(title: str, result: Result, target: float | None, unit: str = "request") -> Rows:
     note = f"{result.errors} errors" if result.errors else ""
+    if result.foreign_cores > load.QUIET:
+        note += f"{note and ', '}others used {result.foreign_cores:.1f} cores"
     behind = asdict(result)
     yield Row(f"{title}: gateway CPU", result.cpu, f"ms/{unit}", target, note=note), behind
     yield Row(f"{title}: broker CPU", result.broker_cpu, f"ms/{unit}"), behind
@@ -170,7 +172,7 @@ def _memory(place: Place, plan: Plan, *, embedded: bool) -> Rows:
 def _resident(place: Place) -> dict[str, float]:
     found = {}
     for role, pid in place.pids.items():
-        if role != "kafka":
+        if role != "kafka":  # its heap is its own affair
             found[f"rss {role}"], found[f"pss {role}"] = memory(pid)
     return found
 
