@@ -29,20 +29,17 @@ POINTS = {
     "streams.finished": 2,
     "streams.committed": 2,
 }
-LOAD = 200
+LOAD, LONG_LOAD = 200, 1000
 
 
-@pytest.mark.parametrize("point", POINTS)
-async def test_kill_at(stack: Stack, point: str) -> None:
-    """Nothing accepted is lost, no half answer looks whole, and only what was running is called twice."""
+async def kill_at(stack: Stack, point: str, load: int) -> None:
+    """A worker dies at `point` among `load` requests over HTTP and twenty direct ones."""
     await forget_calls(stack)
     dying = await stack.start(
         "streams", SLUICE_FAULT_POINT=f"{point}:{POINTS[point]}", KAFKA_GROUP_INSTANCE_ID="w1"
     )
-    names = [f"{point}-{index}" for index in range(LOAD)]
-    direct = [f"{point}-direct-{index}" for index in range(20)]
-    await produce_many(stack, direct)
-
+    await produce_many(stack, [f"{point}-{load}-direct-{index}" for index in range(20)])
+    names = [f"{point}-{load}-{index}" for index in range(load)]
     asking = asyncio.get_running_loop().create_task(ask_many(stack, names))
     assert await dying.ended() == -9
     successor = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
@@ -56,3 +53,16 @@ async def test_kill_at(stack: Stack, point: str) -> None:
     assert {name: calls for name, calls in count.calls.items() if calls > 2} == {}
     successor.terminate()
     assert await successor.ended() == 0
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_kill_at(stack: Stack, point: str) -> None:
+    """Nothing accepted is lost, no half answer looks whole, and only what was running is called twice."""
+    await kill_at(stack, point, LOAD)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", POINTS)
+async def test_kill_at_among_a_thousand(stack: Stack, point: str) -> None:
+    """The same with more in flight than a worker takes at once."""
+    await kill_at(stack, point, LONG_LOAD)
