@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 BUSY_TIMEOUT = 5.0  # seconds that a write waits for another process's
+BUSY_PAUSE = 0.01  # seconds between two attempts where SQLite itself does not wait
 RETRY_AFTER = 0.5  # seconds
 EXPIRE_SLICE = 500  # rows deleted at a time, so that no write waits long for it
 DAY = 86_400.0
@@ -29,7 +31,6 @@ DOCUMENT_ERRORS = (sqlite3.DataError, OverflowError, UnicodeError)
 # synchronous=FULL: an offset that is committed to Kafka must never be ahead of the disk. In WAL mode
 # NORMAL would survive kill -9 too, but not a power cut, and one fsync a batch costs nothing here.
 PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA temp_store=MEMORY",
@@ -77,6 +78,7 @@ class SQLiteSink:
                 self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
             )
             try:
+                _use_wal(connection)
                 for pragma in PRAGMAS:
                     connection.execute(pragma)
                 migrate(connection)
@@ -121,6 +123,22 @@ class SQLiteSink:
         )
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """The one step that SQLite refuses at once instead of waiting BUSY_TIMEOUT, when several processes
+    open a fresh file: each reads it and wants to write it alone. Who comes again finds it done.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not _busy(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(BUSY_PAUSE)
+        else:
+            return
+
+
 def _guarded(work: Callable[[], Result], disconnect: Callable[[], None]) -> Callable[[], Result]:
     """`work` with the file's errors as Backpressure: disk full, locked, gone, not a database."""
 
@@ -128,12 +146,17 @@ def _guarded(work: Callable[[], Result], disconnect: Callable[[], None]) -> Call
         try:
             return work()
         except (sqlite3.Error, OSError) as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            if not _busy(error):
                 # The file may have been replaced, or its disk mounted anew: look at it afresh.
                 disconnect()
             raise Backpressure(RETRY_AFTER, f"{type(error).__name__}: {error}") from error
 
     return guarded
+
+
+def _busy(error: Exception) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _one_by_one(connection: sqlite3.Connection, batch: Sequence[Document]) -> dict[str, str]:

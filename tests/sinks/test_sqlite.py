@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import sqlite3
@@ -170,6 +171,32 @@ async def test_a_locked_file_is_backpressure(path: Path, monkeypatch: pytest.Mon
         other.execute("ROLLBACK")
         await sink.write(documents(1))
         assert other.execute("SELECT count(*) FROM exchanges").fetchone()[0] == 1
+    await sink.close()
+
+
+async def test_a_fresh_file_is_opened_by_many_at_once(path: Path) -> None:
+    """Opening waits for the others as a write does: nobody is refused the switch to WAL or the schema."""
+    for number in range(50):
+        sinks = [sink_at(path.with_name(f"{number}.db")) for _ in range(4)]
+        await asyncio.gather(*(sink.open() for sink in sinks))
+        await asyncio.gather(*(sink.close() for sink in sinks))
+        with reading(path.with_name(f"{number}.db")) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+            assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+async def test_a_fresh_file_that_stays_locked_is_backpressure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening a file that somebody else holds for longer asks to come again, and then succeeds."""
+    monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT", 0.05)
+    sink = sink_at(path)
+    with reading(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Backpressure, match="locked"):
+            await sink.open()
+        other.execute("ROLLBACK")
+        await sink.open()
     await sink.close()
 
 
