@@ -83,6 +83,26 @@ _TITLES = {
 }
 
 
+def drop_params(headers: Header, default: bool) -> bool:
+    """Whether what a provider cannot be told may be left out."""
+    given: str | None = headers.get("sluice-drop-params")
+    if given is None:
+        return default
+    if given not in ("true", "false"):
+        raise InvalidRequest("`sluice-drop-params` must be true or false.")
+    return given == "true"
+
+
+def passed_headers(headers: Header, prefixes: tuple[str, ...]) -> dict[str, str]:
+    """The headers that a provider must see, names in lower case, several of one name joined."""
+    found: dict[str, str] = {}
+    for given, value in headers.items():
+        name = given.lower()
+        if name.startswith(prefixes) and value.isascii() and value.isprintable():
+            found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
 def check_coding(headers: Header) -> None:
     """UnsupportedMediaType if the body is compressed: it goes into the log as it came."""
     coding = headers.get("content-encoding")

@@ -24,4 +24,5 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     ping_interval: float = 15.0  # SSE keep-alive
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For counts
     shutdown_timeout: float = 30.0
+    drop_params: bool = False  # what a provider cannot be told may be left out
     max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused

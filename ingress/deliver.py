@@ -13,7 +13,7 @@ from ingress.guards import IncomingRequest
 from ingress.replies import Slot
 from ingress.wire import SLICE, Answer
 from schemas.clock import Clock
-from schemas.envelopes import EVENT_STREAM, openai_error
+from schemas.envelopes import EVENT_STREAM, error_body
 from schemas.errors import Interrupted
 from schemas.faultpoints import reach
 from schemas.replies import Head
@@ -63,7 +63,7 @@ async def stream(slot: Slot, request: IncomingRequest, config: Delivery, clock: 
     answer = _answer(request, slot.head, b"", sse.LINES)
     await answer.begin(request.stream, config.write_timeout, slot.take())
     reach("ingress.mid_stream")
-    await sse.relay(slot, answer, config.ping_interval, clock)
+    await sse.relay(slot, answer, request.dialect, config.ping_interval, clock)
     return answer
 
 
@@ -105,7 +105,7 @@ async def _whole(slot: Slot, request: IncomingRequest, config: Delivery) -> Answ
     if slot.failed and len(slot.pieces) != 1:
         # It failed after pieces of an answer that nobody has seen: only the failure counts.
         head = Head(Interrupted.status, "application/json", head.provider, head.model)
-        slot.pieces = slot.pieces[-1:] or [openai_error(Interrupted())]
+        slot.pieces = slot.pieces[-1:] or [error_body(request.dialect, Interrupted())]
     answer = _answer(request, head, slot.take())
     if len(answer.content) > SLICE and not request.stream.head_only:
         await answer.send_slowly(request.stream, config.write_timeout)

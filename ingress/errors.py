@@ -25,7 +25,7 @@ from ingress.caller import identify
 from ingress.guards import IncomingRequest, explain_head
 from ingress.wire import Answer
 from schemas.clock import Clock
-from schemas.envelopes import openai_error
+from schemas.envelopes import error_body
 from schemas.errors import (
     BodyTimeout,
     BodyTooLarge,
@@ -59,7 +59,7 @@ def error_answer(request: IncomingRequest, error: GatewayError, extra: bytes = b
         lines += b"retry-after: %d\r\n" % error.retry_after
     if error.status == 401:
         lines += b"www-authenticate: Bearer\r\n"
-    return Answer(error.status, lines, openai_error(error))
+    return Answer(error.status, lines, error_body(request.dialect, error))
 
 
 class Errors(ErrorHandler):

@@ -14,6 +14,7 @@ from sanic.compat import Header
 from sanic.request import Request as SanicRequest
 
 from schemas.errors import InvalidRequest
+from schemas.requests import Dialect
 
 # Possessive quantifiers: each byte is looked at once, also in a head that does not match.
 _HEAD = re.compile(
@@ -77,6 +78,23 @@ def _field_reason(field: bytes) -> str | None:
     return None
 
 
+# Also of paths below them that do not exist: the sender's SDK is the same.
+_DIALECTS: tuple[tuple[bytes, Dialect], ...] = (
+    (b"/v1/messages", "anthropic"),
+    (b"/anthropic", "anthropic"),
+    (b"/v1beta", "gemini"),
+    (b"/v1/responses", "openai_responses"),
+)
+
+
+def dialect_of(url: bytes) -> Dialect:
+    """The dialect of whoever asks for that path."""
+    for prefix, dialect in _DIALECTS:
+        if url.startswith(prefix):
+            return dialect
+    return "openai_chat"
+
+
 class IncomingRequest(SanicRequest):
     """A request whose head was checked; Sanic makes one for each, and an empty one to report errors.
 
@@ -84,8 +102,9 @@ class IncomingRequest(SanicRequest):
     then closes it: nothing that follows a doubtful head is read as another request.
     """
 
-    __slots__ = ("client_request_id", "gateway_id")
+    __slots__ = ("client_request_id", "dialect", "gateway_id")
 
+    dialect: Dialect  # in which its sender understands an answer
     gateway_id: str | None
     client_request_id: str | None
     stream: Any  # Sanic's Http while the request is being answered
@@ -99,5 +118,6 @@ class IncomingRequest(SanicRequest):
         else:
             url_bytes = b"*"  # an empty one may be made because of the URL
         super().__init__(url_bytes, headers, version, head=head, **rest)
+        self.dialect = dialect_of(url_bytes)
         self.gateway_id = None
         self.client_request_id = None

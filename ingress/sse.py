@@ -5,8 +5,9 @@ from __future__ import annotations
 from ingress.replies import Slot
 from ingress.wire import Answer
 from schemas.clock import Clock
-from schemas.envelopes import openai_event
+from schemas.envelopes import error_event
 from schemas.faultpoints import reach
+from schemas.requests import Dialect
 
 # One newline: openai-python takes a comment followed by a blank line for an empty event.
 PING = b": ping\n"
@@ -14,7 +15,9 @@ PING = b": ping\n"
 LINES = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
-async def relay(slot: Slot, answer: Answer, interval: float, clock: Clock) -> None:
+async def relay(
+    slot: Slot, answer: Answer, dialect: Dialect, interval: float, clock: Clock
+) -> None:
     """Write what comes until the answer ends or fails.
 
     The answer was begun. When this returns, its body was ended properly: after the last piece, or
@@ -31,7 +34,7 @@ async def relay(slot: Slot, answer: Answer, interval: float, clock: Clock) -> No
             reach("ingress.mid_stream")
             slot.ping_in(clock.monotonic(), interval)
         elif slot.error is not None:
-            await answer.end(openai_event(slot.error))
+            await answer.end(error_event(dialect, slot.error))
             return
         elif slot.ended:
             await answer.end()

@@ -8,6 +8,10 @@ from typing import Protocol
 from msgspec import Raw, Struct
 from typing_extensions import override
 
+from providers.canonical.answer import Answer, Event
+from providers.canonical.notes import Notes
+from providers.canonical.request import ChatRequest
+from schemas.errors import GatewayError
 from schemas.replies import Completed, Failed, Reply
 from schemas.requests import Request
 
@@ -17,21 +21,35 @@ Quirk = Callable[[Members, str], Members]
 back the same object if there is nothing to adapt, and never changes the one that it was given."""
 
 
+class Route(Struct, frozen=True):
+    """Where an endpoint speaks one dialect. `{model}` in a URL stands for the upstream's model id."""
+
+    url: str
+    stream_url: str | None = None  # of streams, where it is another
+    quirks: tuple[Quirk, ...] = ()
+    stream_usage: bool = True  # OpenAI chat: takes stream_options.include_usage
+
+
 class Endpoint(Struct, frozen=True):
-    """How one instance is reached. Its headers hold the key: its text form leaves them out."""
+    """How one instance is reached. Its headers hold the key: its text form leaves them out.
+
+    `routes` is keyed by what is spoken there: `openai_chat`, `openai_responses`, `anthropic`, `gemini`
+    for answers (the first of these is what other dialects are translated to); `openai_completions`,
+    `openai_embeddings`, `gemini_embeddings`, `anthropic_count`, `gemini_count`, `openai_count`,
+    `openai_compact` for the rest.
+    """
 
     instance: str
-    dialect: str
-    chat_url: str  # a `{model}` in it stands for the upstream's model id
+    routes: dict[str, Route]
+    base_url: str  # what a path of a relayed request is put behind
     models_url: str
     headers: dict[str, str]
-    stream_usage: bool = True  # takes stream_options.include_usage
     request_id_header: str | None = None  # the vendor logs a caller's id under this name
-    quirks: tuple[Quirk, ...] = ()
+    default_max_tokens: int = 4096  # for a dialect that must have a limit, if the caller gave none
 
     @override
     def __repr__(self) -> str:
-        return f"Endpoint({self.instance!r}, {self.chat_url!r})"
+        return f"Endpoint({self.instance!r}, {self.base_url!r})"
 
 
 class Target(Struct, frozen=True):
@@ -44,10 +62,6 @@ class Target(Struct, frozen=True):
     def instance(self) -> str:
         return self.endpoint.instance
 
-    @property
-    def dialect(self) -> str:
-        return self.endpoint.dialect
-
 
 class UpstreamRequest(Struct, frozen=True):
     """An HTTP request before it is sent. Its headers hold the key: its text form leaves them out."""
@@ -56,9 +70,6 @@ class UpstreamRequest(Struct, frozen=True):
     url: str
     headers: dict[str, str]
     body: bytes = b""
-    stream: bool = False  # the caller asked for a stream
-    choices: int = 1  # answers asked for (`n`)
-    hide_usage: bool = False  # usage was asked for by us, not by the caller
 
     @override
     def __repr__(self) -> str:
@@ -66,7 +77,7 @@ class UpstreamRequest(Struct, frozen=True):
 
 
 class Decoder(Protocol):
-    """Folds one response body into replies. One per call; not shared."""
+    """Folds one response body into replies in the caller's dialect. One per call; not shared."""
 
     @property
     def done(self) -> bool:
@@ -81,18 +92,115 @@ class Decoder(Protocol):
         """The end, once the body has ended, by itself or by a cut: what was seen decides which it is."""
         ...
 
-
-class Upstream(Protocol):
-    """Speaks one wire dialect to a provider. Pure: no I/O, no clock, no logging, no settings."""
-
-    def request(self, request: Request, target: Target) -> UpstreamRequest:
-        """What to send; InvalidRequest if the body cannot be read."""
+    def abort(self, error: GatewayError) -> bytes:
+        """The in-band event that ends a stream of which a part has gone out."""
         ...
 
-    def decoder(self, sent: UpstreamRequest, content_type: str) -> Decoder:
-        """For the body of a 2xx answer to `sent`."""
+
+class Dialogue(Protocol):
+    """One request at one target: what is sent, and how what comes back becomes replies. Made by
+    `providers.dialogue`; making one raises InvalidRequest if the body cannot be read or passed on."""
+
+    @property
+    def sent(self) -> UpstreamRequest: ...
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Fields of the caller that the target is not told."""
+        ...
+
+    def decoder(self, content_type: str) -> Decoder:
+        """For the body of a 2xx answer of that type."""
+        ...
+
+    def media_type(self, content_type: str) -> str:
+        """What the caller gets for a provider's answer of that type."""
         ...
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """The reply for any other answer."""
         ...
+
+
+class Reader(Protocol):
+    """Reads one upstream stream, event by event, into the canonical middle. Not shared."""
+
+    @property
+    def whole(self) -> bool:
+        """All that makes an answer whole was seen; nothing of it can follow."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """The stream's own end was seen."""
+        ...
+
+    def read(self, data: bytes) -> Iterable[Event]:
+        """The events in the data of one server-sent event; GatewayError if it holds the provider's
+        error or is malformed."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes one stream in a caller's dialect as server-sent events. Not shared."""
+
+    def write(self, events: Iterable[Event]) -> bytes:
+        """Whole events for the caller, maybe none."""
+        ...
+
+    def end(self) -> bytes:
+        """All that belongs behind the last event of a whole answer: it goes out when the outcome is
+        recorded."""
+        ...
+
+    def abort(self, error: GatewayError) -> bytes:
+        """The event that ends a stream in-band when something goes wrong."""
+        ...
+
+
+class Context(Struct, frozen=True):
+    """What a writer needs beside the answer."""
+
+    request_id: str
+    created: int  # epoch seconds: when the request was made
+    model: str  # of the provider
+    chat: ChatRequest
+
+
+class Client(Protocol):
+    """Speaks a dialect to a caller. Pure."""
+
+    def parse(self, request: Request) -> ChatRequest:
+        """What is asked; InvalidRequest names the field that cannot be understood."""
+        ...
+
+    def answer(self, answer: Answer, context: Context) -> bytes:
+        """The body of a whole answer."""
+        ...
+
+    def writer(self, context: Context) -> Writer: ...
+
+
+class Upstream(Protocol):
+    """Speaks a dialect to a provider. Pure: no I/O, no clock, no logging, no settings."""
+
+    def render(self, chat: ChatRequest, target: Target, notes: Notes) -> Members:
+        """The body to send, before the route's quirks; InvalidRequest by `notes` for what cannot be
+        said. The model's name and the stream flag are in it where the dialect has them there."""
+        ...
+
+    def headers(self, chat: ChatRequest) -> dict[str, str]:
+        """What the dialect wants beside the endpoint's headers."""
+        ...
+
+    def answer(self, body: bytes) -> Answer:
+        """A whole answer; GatewayError if the body holds an error, StreamTruncated if it was cut."""
+        ...
+
+    def reader(self, chat: ChatRequest) -> Reader: ...
+
+
+class PassThrough(Protocol):
+    """Caller and provider speak the same dialect: bytes pass through."""
+
+    def __call__(self, request: Request, target: Target) -> Dialogue: ...

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from providers.base import Endpoint
-from providers.vendors import VENDORS, Urls, Vendor
+from providers.base import Endpoint, Route
+from providers.vendors import VENDORS, Vendor
 
 _FIELDS = (
     "API_KEY",
@@ -64,7 +64,7 @@ def make_instance(
     headers: Mapping[str, str] | None = None,
 ) -> Instance:
     """An instance of a vendor that needs no API version, for what is configured in another way."""
-    return _made(vendor, name, vendor.urls(base_url, None), key, models, headers or {})
+    return _made(vendor, name, (base_url, None), key, models, headers or {})
 
 
 def _grouped(vendor: Vendor, environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -112,29 +112,29 @@ def _instance(
     key = fields.get("API_KEY")
     if key is not None and not (key.isascii() and key.isprintable()):
         raise BadVariable(f"{prefix}_API_KEY", "holds characters that no HTTP header takes")
-    urls = vendor.urls(_checked(base_url, f"{prefix}_BASE_URL"), fields.get("API_VERSION"))
+    place = _checked(base_url, f"{prefix}_BASE_URL"), fields.get("API_VERSION")
     headers = dict(_extra_headers(vendor, environment))
     name = (vendor.name + suffix.replace("_", "-")).lower()
-    return _made(vendor, name, urls, key, _listed(fields.get("MODELS", "")), headers)
+    return _made(vendor, name, place, key, _listed(fields.get("MODELS", "")), headers)
 
 
 def _made(
     vendor: Vendor,
     name: str,
-    urls: Urls,
+    place: tuple[str, str | None],  # base URL and API version
     key: str | None,
     models: tuple[str, ...],
     headers: Mapping[str, str],
 ) -> Instance:
+    urls = vendor.urls(*place)
+    route = Route(urls.chat, quirks=vendor.quirks, stream_usage=vendor.stream_usage)
     endpoint = Endpoint(
         instance=name,
-        dialect=vendor.dialect,
-        chat_url=urls.chat,
+        routes={vendor.dialect: route},
+        base_url=place[0],
         models_url=urls.models,
         headers={**headers, **(vendor.authenticate(key) if key else {})},
-        stream_usage=vendor.stream_usage,
         request_id_header=vendor.request_id_header,
-        quirks=vendor.quirks,
     )
     return Instance(vendor.name, models, endpoint)
 

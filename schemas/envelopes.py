@@ -21,14 +21,96 @@ class _OpenAI(msgspec.Struct):
     error: _Detail
 
 
+class _ResponsesEvent(msgspec.Struct):
+    code: str | None
+    message: str
+    param: str | None
+    sequence_number: int
+    type: str = "error"
+
+
+class _AnthropicDetail(msgspec.Struct):
+    type: str
+    message: str
+
+
+class _Anthropic(msgspec.Struct):
+    error: _AnthropicDetail
+    type: str = "error"
+
+
+class _GeminiDetail(msgspec.Struct):
+    code: int
+    message: str
+    status: str
+    details: list[dict[str, object]]
+
+
+class _Gemini(msgspec.Struct):
+    error: _GeminiDetail
+
+
+# https://docs.claude.com/en/api/errors; what it has no word for is named by its class.
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+# https://cloud.google.com/apis/design/errors: google.rpc.Code by HTTP status.
+_GEMINI_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
 _encode = msgspec.json.Encoder().encode
+
+
+def error_body(dialect: str, error: GatewayError, status: int | None = None) -> bytes:
+    """The body of an error answer to a caller that speaks `dialect`; `status` if it is a provider's own."""
+    status = status or error.status
+    if dialect == "anthropic":
+        kind = _ANTHROPIC_TYPES.get(status)
+        if kind is None:
+            kind = "invalid_request_error" if status < 500 else "api_error"
+        return _encode(_Anthropic(_AnthropicDetail(kind, error.message)))
+    if dialect == "gemini":
+        word = _GEMINI_STATUS.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
+        # https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
+        info: dict[str, object] = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": error.code.upper(),
+            "domain": "sluice",
+        }
+        return _encode(_Gemini(_GeminiDetail(status, error.message, word, [info])))
+    return openai_error(error)
+
+
+def error_event(dialect: str, error: GatewayError, sequence_number: int = 0) -> bytes:
+    """The same as the last event of a stream; nothing follows that would make it look whole."""
+    if dialect == "anthropic":
+        return b"event: error\ndata: " + error_body(dialect, error) + b"\n\n"
+    if dialect == "openai_responses":
+        event = _ResponsesEvent(error.code, error.message, error.param, sequence_number)
+        return b"event: error\ndata: " + _encode(event) + b"\n\n"
+    return b"data: " + error_body(dialect, error) + b"\n\n"
 
 
 def openai_error(error: GatewayError) -> bytes:
     """`{"error": {"message", "type", "param", "code"}}`, the body of an OpenAI error answer."""
     return _encode(_OpenAI(_Detail(error.message, error.type, error.param, error.code)))
-
-
-def openai_event(error: GatewayError) -> bytes:
-    """The same as the last event of a stream; no `[DONE]` follows, so that no client takes it for whole."""
-    return b"data: " + openai_error(error) + b"\n\n"

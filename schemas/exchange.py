@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from schemas.requests import Position
+from schemas.requests import Position, Request
 from schemas.usage import Usage
 
 SCHEMA_VERSION = 1
@@ -114,9 +114,11 @@ def decode(value: bytes) -> Exchange:
     return _decode(value)
 
 
-def json_body(body: bytes) -> Body:
-    """A body that is known to be valid JSON."""
-    return Body(Raw(body))
+def request_body(request: Request) -> Body:
+    """The body of a request. All but relayed ones are known to be valid JSON."""
+    if request.operation == "relay":
+        return any_body(request.body, request.content_type)
+    return Body(Raw(request.body))
 
 
 def any_body(body: bytes, content_type: str) -> Body:

@@ -28,20 +28,25 @@ DLT_ORIGINAL_TIMESTAMP = "kafka_dlt-original-timestamp"
 # Ours, on requests
 SCHEMA_VERSION = "sluice-schema"
 DIALECT = "sluice-dialect"
+STREAM = "sluice-stream"  # true or false, where the body does not say it
+METHOD = "sluice-method"  # of a relayed request
+PATH = "sluice-path"  # of a relayed request, behind the provider's base URL, with its query
+DROP_PARAMS = "sluice-drop-params"  # true: what a provider cannot be told may be left out
 USER_PATH = "sluice-user-path"
 CLIENT = "sluice-client"
 CLIENT_IP = "sluice-client-ip"
 CLIENT_REQUEST_ID = "sluice-client-request-id"
 REQUEST_ID = "sluice-request-id"  # only on records that a worker moved forward
+# Ours, on requests and replies
+PROVIDER = "sluice-provider"
+MODEL = "sluice-model"
+HTTP_HEADERS = "sluice-http-headers"  # JSON object, of HTTP headers worth passing on
 # Ours, on replies
 ATTEMPT = "sluice-attempt"
 SEQ = "sluice-seq"
 COUNT = "sluice-count"
 REPLAY = "sluice-replay"  # this attempt tells the one before it again, byte for byte
 STATUS = "sluice-status"
-PROVIDER = "sluice-provider"
-MODEL = "sluice-model"
-HTTP_HEADERS = "sluice-http-headers"  # JSON object of upstream response headers worth passing on
 
 Headers = list[tuple[str, bytes]]
 

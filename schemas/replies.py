@@ -43,11 +43,13 @@ class Completed(Struct, frozen=True, tag="completed"):
 
 
 class Failed(Struct, frozen=True, tag="failed"):
-    """There is no answer, or no more of it. `body` is the provider's own error body if it sent one."""
+    """There is no answer, or no more of it. `body` is the error in the caller's dialect, the provider's
+    own bytes if it speaks the same one; None: the gateway's words for `error`."""
 
     error: GatewayError
     status: int
     body: bytes | None = None
+    event: bytes | None = None  # the same as the last event of a stream, if it came or goes in-band
     content_type: str = "application/json"
     usage: Usage | None = None
     response_model: str | None = None

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, get_args
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from schemas import headers as h
 from schemas.clock import from_rfc3339, rfc3339, within_calendar
-from schemas.errors import InvalidRequest
 from schemas.headers import Headers
 from schemas.replies import Address
 
 SCHEMA_VERSION = 1
-Operation = Literal["chat"]
-Dialect = Literal["openai_chat"]
-TYPES: dict[bytes, Operation] = {b"llm.request.chat": "chat"}
+Operation = Literal["chat", "embeddings", "count_tokens", "compact", "relay"]
+# How the body is written, and so the answer and its errors.
+Dialect = Literal["openai_chat", "openai_completions", "openai_responses", "anthropic", "gemini"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+TYPES: dict[bytes, Operation] = {
+    b"llm.request.chat": "chat",
+    b"llm.request.embeddings": "embeddings",
+    b"llm.request.count-tokens": "count_tokens",
+    b"llm.request.compact": "compact",
+    # Any HTTP request that is handed on to one provider as it is: pass-through, files, batches.
+    b"llm.request.relay": "relay",
+}
 _TYPE_OF: dict[Operation, bytes] = {operation: ce_type for ce_type, operation in TYPES.items()}
 INGRESS_SOURCE = (
     "/sluice/ingress/"  # ce_source of our own ingress; ids under it are unique by themselves
@@ -25,6 +34,11 @@ INGRESS_SOURCE = (
 MAX_ID_CHARS = 256
 # As Kafka has it. A longer name cannot even be asked for: it would end a producer's metadata for good.
 _TOPIC_NAME = re.compile(rb"[A-Za-z0-9._-]{1,249}")
+_METHOD = re.compile(r"[A-Z]{1,20}")
+_PATH = re.compile(r"/[\x21-\x7e]*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]{1,128}")
+_encode = msgspec.json.Encoder().encode
+_decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class Position(Struct, frozen=True):
@@ -33,15 +47,6 @@ class Position(Struct, frozen=True):
     topic: str
     partition: int
     offset: int
-
-
-class ChatBody(Struct):
-    """The fields of a chat request on which the gateway acts; everything else stays in the bytes."""
-
-    model: str
-    messages: list[Raw]
-    stream: bool | None = None
-    stream_options: Raw = Raw()
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -60,42 +65,22 @@ class Request(Struct, frozen=True, kw_only=True):
     deadline: float | None = None  # epoch seconds
     reply_to: Address | None = None
     traceparent: str | None = None
+    # What a body does not say: Gemini's has the model and the stream in its path.
+    model: str | None = None
+    stream: bool | None = None
+    relay: Relay | None = None
+    content_type: str = "application/json"
+    # Headers of the caller that reach the provider, names in lower case: betas and versions.
+    http_headers: dict[str, str] = {}
+    drop_params: bool = False  # what a provider cannot be told may be left out
 
 
-_chat = msgspec.json.Decoder(ChatBody)
+class Relay(Struct, frozen=True):
+    """Where a relayed request goes: the HTTP request without its headers and body."""
 
-
-def parse_chat(body: bytes) -> ChatBody:
-    """The envelope of a chat body; InvalidRequest says what is wrong with it and where."""
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec skips over strings that it does not need without looking at them
-        chat = _chat.decode(body)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not UTF-8: byte {error.start}.") from error
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}.") from error
-    except RecursionError as error:
-        raise InvalidRequest("The body is nested too deeply.") from error
-    if not chat.model.strip():
-        raise InvalidRequest("`model` must not be empty.", param="model")
-    if not chat.messages:
-        raise InvalidRequest("`messages` must hold at least one message.", param="messages")
-    return chat
-
-
-def _invalid(text: str) -> InvalidRequest:
-    """msgspec's sentence ("Expected `str`, got `int` - at `$.model`") in the caller's terms."""
-    reason, _, path = text.partition(" - at `$")
-    param = path.strip("`").lstrip(".").split("[")[0].split(".")[0] or None
-    if param is None and "missing required field" in reason:
-        param = reason.rsplit("`", 2)[-2]
-        return InvalidRequest(f"`{param}` is required.", param=param)
-    if param is None:
-        return InvalidRequest("The body must be a JSON object.")
-    return InvalidRequest(f"`{param}`: {reason[0].lower()}{reason[1:]}.", param=param)
+    provider: str  # an instance or a vendor
+    method: str
+    path: str  # behind the instance's base URL, with its query
 
 
 def to_headers(request: Request) -> Headers:
@@ -106,7 +91,7 @@ def to_headers(request: Request) -> Headers:
         (h.CE_TYPE, _TYPE_OF[request.operation]),
         (h.CE_SOURCE, request.source.encode()),
         (h.CE_TIME, rfc3339(request.created).encode()),
-        (h.CONTENT_TYPE, b"application/json"),
+        (h.CONTENT_TYPE, request.content_type.encode()),
         (h.SCHEMA_VERSION, b"%d" % SCHEMA_VERSION),
         (h.USER_PATH, request.user_path.encode()),
     ]
@@ -116,15 +101,28 @@ def to_headers(request: Request) -> Headers:
         found.append((h.REPLY_TOPIC, to.topic.encode()))
         if to.partition is not None:
             found.append((h.REPLY_PARTITION, to.partition.to_bytes(4, "big")))
-    for name, value in (
-        (h.CLIENT, request.client),
-        (h.CLIENT_IP, request.client_ip),
-        (h.CLIENT_REQUEST_ID, request.client_request_id),
-        (h.TRACEPARENT, request.traceparent),
-    ):
-        if value is not None:
-            found.append((name, value.encode()))
+    found.extend((name, value.encode()) for name, value in _optional(request) if value is not None)
     return found
+
+
+def _optional(request: Request) -> Iterator[tuple[str, str | None]]:
+    yield h.CLIENT, request.client
+    yield h.CLIENT_IP, request.client_ip
+    yield h.CLIENT_REQUEST_ID, request.client_request_id
+    yield h.TRACEPARENT, request.traceparent
+    yield h.MODEL, request.model
+    if request.dialect != "openai_chat":
+        yield h.DIALECT, request.dialect
+    if request.stream is not None:
+        yield h.STREAM, "true" if request.stream else "false"
+    if request.drop_params:
+        yield h.DROP_PARAMS, "true"
+    if request.http_headers:
+        yield h.HTTP_HEADERS, _encode(request.http_headers).decode()
+    if (relay := request.relay) is not None:
+        yield h.PROVIDER, relay.provider
+        yield h.METHOD, relay.method
+        yield h.PATH, relay.path
 
 
 class Malformed(Exception):
@@ -141,7 +139,7 @@ def from_record(
     """The request in a record of `llm.requests`; Malformed if its headers make none.
 
     Every header is optional. `headers` holds the first value of each name, `timestamp` is the
-    record's own in epoch seconds. The body is not looked at beyond being there: see `parse_chat`.
+    record's own in epoch seconds. The body is not looked at beyond being there: see `bodies`.
     """
     reply_to = None
     try:
@@ -154,15 +152,13 @@ def from_record(
             raise ValueError(
                 f"unknown ce_type {ce_type.decode()!r}; known: {', '.join(t.decode() for t in TYPES)}"
             )
-        dialect = _text(headers, h.DIALECT) or "openai_chat"
-        if dialect != "openai_chat":
-            raise ValueError(f"unknown {h.DIALECT} {dialect!r}; known: openai_chat")
         source = _text(headers, h.CE_SOURCE) or "/kafka"
         created, deadline = _text(headers, h.CE_TIME), _text(headers, h.CE_EXPIRYTIME)
         return Request(
             request_id=_request_id(headers, source, position),
             body=value,
             operation=TYPES[ce_type],
+            dialect=_dialect(headers),
             source=source,
             user_path=_text(headers, h.USER_PATH) or "/kafka",
             client=_text(headers, h.CLIENT),
@@ -172,6 +168,12 @@ def from_record(
             deadline=from_rfc3339(deadline) if deadline else None,
             reply_to=reply_to,
             traceparent=_text(headers, h.TRACEPARENT),
+            model=_text(headers, h.MODEL),
+            stream=_flag(headers, h.STREAM),
+            relay=_relay(headers) if ce_type == b"llm.request.relay" else None,
+            content_type=_text(headers, h.CONTENT_TYPE) or "application/json",
+            http_headers=_http_headers(headers),
+            drop_params=bool(_flag(headers, h.DROP_PARAMS)),
         )
     except UnicodeDecodeError as error:
         raise Malformed(f"a header is not UTF-8: {error.object[:40]!r}", reply_to) from error
@@ -192,6 +194,50 @@ def _check_version(value: bytes) -> None:
 def _text(headers: dict[str, bytes], name: str) -> str | None:
     value = headers.get(name)
     return value.decode() if value else None
+
+
+def _dialect(headers: dict[str, bytes]) -> Dialect:
+    given = _text(headers, h.DIALECT) or "openai_chat"
+    for dialect in DIALECTS:
+        if given == dialect:
+            return dialect
+    raise ValueError(f"unknown {h.DIALECT} {given!r}; known: {', '.join(DIALECTS)}")
+
+
+def _flag(headers: dict[str, bytes], name: str) -> bool | None:
+    value = headers.get(name)
+    if not value:
+        return None
+    if value not in (b"true", b"false"):
+        raise ValueError(f"{name} must be true or false, not {value[:20]!r}")
+    return value == b"true"
+
+
+def _relay(headers: dict[str, bytes]) -> Relay:
+    provider, path = _text(headers, h.PROVIDER), _text(headers, h.PATH)
+    if not provider or not path:
+        raise ValueError(f"a relayed request needs the headers {h.PROVIDER} and {h.PATH}")
+    method = _text(headers, h.METHOD) or "POST"
+    if not _METHOD.fullmatch(method):
+        raise ValueError(f"{h.METHOD} is no HTTP method: {method[:20]!r}")
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"{h.PATH} must begin with a slash and be a URL's path and query")
+    return Relay(provider, method, path)
+
+
+def _http_headers(headers: dict[str, bytes]) -> dict[str, str]:
+    """Of the caller, to the provider; names and values that HTTP does not take are no request."""
+    value = headers.get(h.HTTP_HEADERS)
+    if not value:
+        return {}
+    try:
+        found = _decode_headers(value)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{h.HTTP_HEADERS} is no JSON object of texts: {error}") from error
+    for name, text in found.items():
+        if not _HEADER_NAME.fullmatch(name) or not (text.isascii() and text.isprintable()):
+            raise ValueError(f"{h.HTTP_HEADERS} holds no HTTP header: {name[:40]!r}")
+    return found
 
 
 def _reply_to(headers: dict[str, bytes]) -> Address | None:
@@ -226,16 +272,3 @@ def _request_id(headers: dict[str, bytes], source: str, position: Position) -> s
     if len(given) > MAX_ID_CHARS or len(source) > MAX_ID_CHARS:
         raise ValueError(f"ce_id and ce_source may have {MAX_ID_CHARS} characters each")
     return given if source.startswith(INGRESS_SOURCE) else f"{source}/{given}"
-
-
-__all__ = [
-    "INGRESS_SOURCE",
-    "ChatBody",
-    "Malformed",
-    "Position",
-    "Request",
-    "from_record",
-    "parse_chat",
-    "request_id_of",
-    "to_headers",
-]

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
-from schemas import headers as h, requests
+from schemas import bodies, headers as h, requests
+from schemas.bodies import Envelope
 from schemas.errors import InvalidRequest
-from schemas.requests import ChatBody, Malformed, Position, Request
+from schemas.requests import Malformed, Position, Request
 
 StopReason = Literal["cancelled", "expired", "shutdown"]
 
@@ -31,8 +32,8 @@ class Delivery:
     __slots__ = (
         "attempt",
         "begun",
-        "chat",
         "decided",
+        "envelope",
         "floor",
         "message",
         "moved",
@@ -45,10 +46,10 @@ class Delivery:
         "task",
     )
 
-    def __init__(self, message: Message, request: Request, chat: ChatBody) -> None:
+    def __init__(self, message: Message, request: Request, envelope: Envelope) -> None:
         self.message = message
         self.request = request
-        self.chat = chat
+        self.envelope = envelope
         self.attempt = 1  # of the delivery; more after crashes
         self.started = False
         self.begun = False  # bytes of the answer may have reached the client
@@ -102,7 +103,7 @@ def parse(message: Message, now: float = 0.0) -> Delivery:
     made = message.timestamp if message.timestamp is not None and message.timestamp > 0 else now
     request = requests.from_record(headers, message.value, position, made)
     try:
-        chat = requests.parse_chat(request.body)
+        envelope = bodies.envelope(request)
     except InvalidRequest as error:
         raise Malformed(error.message, request.reply_to) from error
-    return Delivery(message, request, chat)
+    return Delivery(message, request, envelope)

@@ -16,9 +16,9 @@ import structlog
 
 from schemas import headers as h
 from schemas.clock import Clock, rfc3339
-from schemas.envelopes import JSON, openai_error
+from schemas.envelopes import JSON, error_body
 from schemas.errors import GatewayError, InternalError, InvalidRequest
-from schemas.exchange import ErrorInfo, Exchange, Timings, json_body
+from schemas.exchange import ErrorInfo, Exchange, Timings, request_body
 from schemas.faultpoints import reach
 from schemas.metrics import Metrics
 from schemas.replies import Address, Chunk, Completed, Failed, Started
@@ -84,15 +84,15 @@ class Handling:
             finished_at=now,
             operation=delivery.request.operation,
             dialect=delivery.request.dialect,
-            stream=bool(delivery.chat.stream),
+            stream=delivery.envelope.stream,
             source=delivery.request.source,
             user_path=delivery.request.user_path,
-            request_model=delivery.chat.model,
+            request_model=delivery.envelope.model or None,
             status=failure.status,
             delivery_attempt=delivery.attempt,
             kafka=delivery.position,
             timings=Timings(0.0),
-            request=json_body(delivery.request.body),
+            request=request_body(delivery.request),
             error=ErrorInfo(failure.code, failure.type, failure.message),
         )
         if delivery.floor is None:
@@ -100,7 +100,7 @@ class Handling:
         await self._outcomes.record(delivery.message.partition, exchange)
         answer = await self._answer_of(delivery)
         answer.start(Started(failure.status, JSON, "", ""))
-        await answer.finish(openai_error(failure), failed=True)
+        await answer.finish(error_body(delivery.request.dialect, failure), failed=True)
 
     async def _run(self, delivery: Delivery, *, redelivered: bool) -> None:
         partition, request_id = delivery.message.partition, delivery.request.request_id
@@ -111,12 +111,12 @@ class Handling:
             return
         if delivery.moved and not redelivered:
             return  # a copy of what ended here or in an owner that stopped in order
-        call = Call(delivery.request, delivery.chat)
+        call = Call(delivery.request, delivery.envelope)
         times = Times(self._clock)
         if redelivered and not await self._count(delivery):
             error = InternalError("The request was given up: a worker died of it three times.")
             await self._dead_letters.bury(delivery.message, "GivenUp", error.message)
-            result = Result().failed(Failed(error, error.status), "failed", begun=False)
+            result = Result(call).failed(Failed(error, error.status), "failed", begun=False)
             answer = await self._answer_of(delivery)
         else:
             reach("streams.started")
@@ -167,7 +167,7 @@ class Handling:
 
     async def _answered(self, delivery: Delivery, call: Call, answer: Answer) -> Result:
         """Call the provider; the first of {its end, a cancellation, the deadline} decides."""
-        result = Result()
+        result = Result(call)
         try:
             if delivery.stop_reason is None:
                 delivery.stoppable = True
@@ -242,10 +242,16 @@ class Handling:
             return
         error: GatewayError = InvalidRequest(reason)
         position = Position(message.topic, message.partition, message.offset)
-        request_id = request_id_of(h.first(message.headers), position)
+        headers = h.first(message.headers)
+        request_id = request_id_of(headers, position)
         answer = Answer(self._sender, request_id, to, 1)
         answer.start(Started(error.status, JSON, "", ""))
-        await answer.finish(openai_error(error), failed=True)
+        await answer.finish(error_body(_dialect(headers), error), failed=True)
+
+
+def _dialect(headers: dict[str, bytes]) -> str:
+    """The dialect in which the sender of a record understands an error."""
+    return headers.get(h.DIALECT, b"openai_chat").decode(errors="replace")
 
 
 def _head_of(exchange: Exchange) -> Started:

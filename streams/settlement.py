@@ -23,6 +23,7 @@ class Result:
     """How a request ended: what the client is told last, and what is recorded."""
 
     __slots__ = (
+        "_call",
         "body",
         "content_type",
         "error",
@@ -34,7 +35,8 @@ class Result:
         "unsent",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self.started: Started | None = None
         self.status = 200
         self.content_type = envelopes.JSON
@@ -67,14 +69,12 @@ class Result:
         """`begun`: the client has seen a part, so that the error must come in-band."""
         self.terminal, self.outcome, self.error = terminal, outcome, terminal.error
         if begun:
-            body = terminal.body  # of an in-band error: the provider's own event
-            self.final = (
-                b"data: " + body + b"\n\n" if body else envelopes.openai_event(terminal.error)
-            )
+            self.final = terminal.event or self._call.in_band(terminal.error)
             return self
         self.status = terminal.status
         self.content_type = terminal.content_type
-        self.final = terminal.body or envelopes.openai_error(terminal.error)
+        dialect = self._call.request.dialect
+        self.final = terminal.body or envelopes.error_body(dialect, terminal.error, terminal.status)
         self.body, self.unsent = [], []
         return self
 
@@ -108,12 +108,12 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         stream=call.streamed,
         source=request.source,
         user_path=request.user_path,
-        request_model=call.chat.model,
+        request_model=call.envelope.model or None,
         status=result.status,
         delivery_attempt=delivery.attempt,
         kafka=delivery.position,
         timings=times.timings(request.created, call),
-        request=exchanges.json_body(request.body),
+        request=exchanges.request_body(request),
         response=exchanges.any_body(b"".join([*result.body, result.final]), result.content_type),
         client=request.client,
         client_ip=request.client_ip,

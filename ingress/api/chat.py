@@ -1,137 +1,15 @@
-"""`POST /v1/chat/completions`: a request becomes a record, and its replies become the answer."""
+"""`POST /v1/chat/completions`, as OpenAI has it."""
 
 from __future__ import annotations
 
-from asyncio import CancelledError
-
-from ingress.admission import Ticket
-from ingress.body import declared_length, read_body
-from ingress.caller import Caller, check_coding, traceparent, user_path
-from ingress.deliver import first_record, is_stream, plain, stream
-from ingress.errors import error_answer
-from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
-from ingress.replies import GRACE, Slot
-from ingress.wire import Answer, SlowReader
-from schemas.errors import BodyTooLarge, Cancelled, Expired, GatewayError, LogUnavailable
-from schemas.identity import record_key
-from schemas.requests import Request, parse_chat, to_headers
+from ingress.intake import Asked, take
+from ingress.wire import Answer
+
+# OpenAI's organization and project; betas of what imitates it.
+_CHAT = Asked("chat", passed=("openai-", "x-grok-conv-id", "http-referer", "x-title"))
 
 
 async def chat(request: IncomingRequest) -> Answer | None:
-    """Answer a chat request; everything that can go wrong is an answer, too."""
-    gateway: Gateway = request.app.ctx.gateway
-    began = gateway.clock.monotonic()
-    try:
-        gateway.identify(request)
-        status = await _take_in(gateway, request)
-        answer = None
-    except GatewayError as error:
-        if gateway.draining:
-            request.stream.keep_alive = False
-        answer = error_answer(request, error)
-        status = error.status
-    except CancelledError:
-        gateway.observe("chat", Cancelled.status, began)
-        raise
-    gateway.observe("chat", status, began)
-    return answer
-
-
-async def _take_in(gateway: Gateway, request: IncomingRequest) -> int:
-    caller = _caller(gateway, request)
-    gateway.check()
-    config = gateway.config
-    began = gateway.clock.monotonic()
-    ticket = gateway.admission.enter(declared_length(request.stream, config.body_limit))
-    try:
-        body = await read_body(request.stream, config.body_limit, config.body_timeout, ticket)
-        # A last piece of 64 KiB or more leaves reading paused, and a disconnect unseen.
-        if (transport := request.transport) is not None and not transport.is_closing():
-            transport.resume_reading()
-        parse_chat(body)
-        return await _exchange(gateway, request, caller, body, ticket)
-    finally:
-        ticket.leave(gateway.clock.monotonic() - began)
-
-
-def _caller(gateway: Gateway, request: IncomingRequest) -> Caller:
-    headers = request.headers
-    client = gateway.auth.client(headers)
-    check_coding(headers)
-    return Caller(
-        client,
-        gateway.addresses.client_ip(request),
-        request.client_request_id,
-        user_path(headers),
-        traceparent(headers),
-    )
-
-
-async def _exchange(
-    gateway: Gateway, request: IncomingRequest, caller: Caller, body: bytes, ticket: Ticket
-) -> int:
-    """Publish the request and deliver its answer; whoever stops waiting for one cancels it."""
-    assert request.gateway_id is not None
-    request_id = request.gateway_id
-    slot = gateway.replies.open(record_key(request_id), request.transport.abort)
-    try:
-        await _publish(gateway, slot, request_id, caller, body)
-        del body
-        head = await first_record(slot)
-        ticket.free_body()
-        if is_stream(head):
-            answer = await stream(slot, request, gateway.delivery, gateway.clock)
-        else:
-            answer = await plain(slot, request, gateway.delivery)
-        if (code := _ended_in_band(slot)) is not None:
-            gateway.metrics.counter("sluice_stream_errors", code).inc()
-        return answer.status
-    except LogUnavailable as error:
-        if slot.error is error:
-            gateway.log.failed(error)  # it was sent, and not acknowledged in time
-        raise
-    except SlowReader:
-        request.transport.abort()
-        return Cancelled.status
-    finally:
-        gateway.replies.close(slot)
-        _give_up(gateway, slot, request_id)
-
-
-def _ended_in_band(slot: Slot) -> str | None:
-    """The code of the error that followed the beginning of an answer."""
-    if slot.error is not None:
-        return slot.error.code
-    return "failed" if slot.failed and slot.head is not None and slot.head.status < 400 else None
-
-
-def _give_up(gateway: Gateway, slot: Slot, request_id: str) -> None:
-    """Tell the workers if they may still work on a request that nobody waits for any more."""
-    if slot.ended or isinstance(slot.error, Expired | BodyTooLarge):
-        return
-    known = slot.accepted or slot.head is not None
-    gateway.signals.cancel(request_id, "disconnected" if known else "unacknowledged")
-
-
-async def _publish(
-    gateway: Gateway, slot: Slot, request_id: str, caller: Caller, body: bytes
-) -> None:
-    config = gateway.config
-    now, wall = gateway.clock.monotonic(), gateway.clock.time()
-    slot.deadline = now + config.request_timeout + GRACE
-    slot.due = min(slot.deadline, now + config.publish_timeout)
-    record = Request(
-        request_id=request_id,
-        body=body,
-        source=gateway.source,
-        user_path=caller.user_path,
-        client=caller.client,
-        client_ip=caller.client_ip,
-        client_request_id=caller.client_request_id,
-        created=wall,
-        deadline=wall + config.request_timeout,
-        reply_to=gateway.reply_to,
-        traceparent=caller.traceparent,
-    )
-    await gateway.log.publish(slot, body, to_headers(record))
+    """Answer a chat request."""
+    return await take(request, _CHAT)

@@ -5,26 +5,36 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from functools import reduce
 
+from schemas.bodies import Envelope
+from schemas.envelopes import error_event
+from schemas.errors import GatewayError
 from schemas.exchange import Attempt
 from schemas.replies import Reply
-from schemas.requests import ChatBody, Request
+from schemas.requests import Request
 
 
 class Call:
     """One request under way, and what is learnt on the way for its exchange."""
 
-    __slots__ = ("attempts", "chat", "first_content", "request", "upstream_started")
+    __slots__ = ("abort", "attempts", "envelope", "first_content", "request", "upstream_started")
 
-    def __init__(self, request: Request, chat: ChatBody) -> None:
+    def __init__(self, request: Request, envelope: Envelope) -> None:
         self.request = request
-        self.chat = chat
+        self.envelope = envelope
         self.attempts: list[Attempt] = []
+        self.abort: Callable[[GatewayError], bytes] | None = None  # of the answer that has begun
         self.upstream_started: float | None = None  # monotonic seconds
         self.first_content: float | None = None  # monotonic seconds
 
     @property
     def streamed(self) -> bool:
-        return bool(self.chat.stream)
+        return self.envelope.stream
+
+    def in_band(self, error: GatewayError) -> bytes:
+        """The event that ends the caller's stream with `error`."""
+        if self.abort is not None:
+            return self.abort(error)
+        return error_event(self.request.dialect, error)
 
 
 Replies = AsyncGenerator[Reply, None]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from providers.base import Decoder, Target, Upstream
+from providers.base import Decoder, Dialogue, Target
 from providers.passed_on import passed_on
 from providers.transport import Transport, UpstreamResponse
 from schemas.clock import Clock, rfc3339
@@ -13,9 +13,11 @@ from schemas.errors import GatewayError
 from schemas.exchange import Attempt
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Failed, Reply, Started
+from schemas.requests import Request
 from streams.stages import Call, Replies
 
 ERROR_BODY_BYTES = 1 << 20
+DROPPED_PARAMS = "sluice-dropped-params"
 
 
 class Caller:
@@ -24,43 +26,43 @@ class Caller:
     def __init__(
         self,
         resolve: Callable[[str], Target],
-        dialects: Mapping[str, Upstream],
+        converse: Callable[[Request, Target], Dialogue],
         transport: Transport,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._resolve = resolve
-        self._dialects = dialects
+        self._converse = converse
         self._transport = transport
         self._clock = clock
         self._metrics = metrics
 
     async def __call__(self, call: Call) -> Replies:
         try:
-            target = self._resolve(call.chat.model)
-            upstream = self._dialects[target.dialect]
-            request = upstream.request(call.request, target)
+            target = self._resolve(call.envelope.model)
+            dialogue = self._converse(call.request, target)
         except GatewayError as error:
             yield Failed(error, error.status)
             return
         attempt = _Attempt(call, target, self._clock)
         try:
-            async with self._transport.send(request) as response:
+            async with self._transport.send(dialogue.sent) as response:
                 attempt.status = response.status
                 if not 200 <= response.status < 300:
                     body = await response.read(ERROR_BODY_BYTES)
-                    failure = upstream.failure(response.status, response.headers, body)
+                    failure = dialogue.failure(response.status, response.headers, body)
                     attempt.note(failure)
                     yield failure
                     return
                 yield Started(
                     response.status,
-                    response.content_type,
+                    dialogue.media_type(response.content_type),
                     target.instance,
                     target.model,
-                    passed_on(response.headers),
+                    _http_headers(response, dialogue),
                 )
-                decoder = upstream.decoder(request, response.content_type)
+                decoder = dialogue.decoder(response.content_type)
+                call.abort = decoder.abort
                 async with aclosing(_decoded(response, decoder)) as replies:
                     async for reply in replies:
                         attempt.note(reply)
@@ -85,6 +87,13 @@ class Caller:
             )
 
 
+def _http_headers(response: UpstreamResponse, dialogue: Dialogue) -> dict[str, str]:
+    headers = passed_on(response.headers)
+    if dialogue.dropped:
+        headers[DROPPED_PARAMS] = ", ".join(dialogue.dropped)
+    return headers
+
+
 async def _decoded(response: UpstreamResponse, decoder: Decoder) -> AsyncGenerator[Reply, None]:
     """The replies in a body. A cut that comes after the answer was whole does no harm."""
     cut: GatewayError | None = None
@@ -101,7 +110,7 @@ async def _decoded(response: UpstreamResponse, decoder: Decoder) -> AsyncGenerat
         cut = error
     end = decoder.finish()
     if isinstance(end, Failed) and cut is not None:
-        end = Failed(cut, cut.status, usage=end.usage)
+        end = Failed(cut, cut.status, event=decoder.abort(cut), usage=end.usage)
     yield end
 
 

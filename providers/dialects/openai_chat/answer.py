@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw, Struct
 
-from providers.dialects.openai_chat.failure import failed_in_band
 from providers.dialects.openai_chat.usage import parse_usage
-from schemas.errors import StreamTruncated, UpstreamError
+from providers.failure import failed_in_band
+from schemas.envelopes import error_event
+from schemas.errors import GatewayError, StreamTruncated, UpstreamError
 from schemas.replies import Completed, Failed, Reply
 
 
@@ -66,6 +67,9 @@ class AnswerDecoder:
             parse_usage(answer.usage) if answer.usage else None,
             answer.model,
         )
+
+    def abort(self, error: GatewayError) -> bytes:
+        return error_event("openai_chat", error)
 
     def _unusual(self, body: bytes) -> Completed | Failed:
         """JSON of a shape that we do not know: passed on, nothing read."""

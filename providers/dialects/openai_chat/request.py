@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from providers.base import Members, Target, UpstreamRequest
+from providers.headers import upstream_headers
 from schemas.errors import InvalidRequest
 from schemas.requests import Request
 
@@ -16,35 +17,41 @@ _count = msgspec.json.Decoder(int | None).decode
 _encode = msgspec.json.Encoder().encode
 
 _TRUE = Raw(b"true")
-_MAX_REQUEST_ID = 512  # https://platform.openai.com/docs/api-reference/debugging-requests
 
 
-def upstream_request(request: Request, target: Target) -> UpstreamRequest:
+class Asked(Struct, frozen=True):
+    """What goes to the provider, and what its decoder must know of it."""
+
+    sent: UpstreamRequest
+    choices: int  # answers asked for (`n`)
+    hide_usage: bool  # usage was asked for by us, not by the caller
+
+
+def asked(request: Request, target: Target) -> Asked:
     """The caller's bytes untouched, unless the model's name, the usage flag or a quirk is to change."""
     endpoint = target.endpoint
+    route = endpoint.routes["openai_chat"]
     try:
         given = _members(request.body)
         members = _named(given, target.model)
         stream = bool(_flag(given.get("stream", b"null")))
         choices = _count(given.get("n", b"null")) or 1
         hide_usage = False
-        if stream and endpoint.stream_usage:
-            asked = _with_usage(members)
-            hide_usage = asked is not members
-            members = asked
+        if stream and route.stream_usage:
+            counted = _with_usage(members)
+            hide_usage = counted is not members
+            members = counted
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is no chat request: {error}.") from error
-    for quirk in endpoint.quirks:
+    for quirk in route.quirks:
         members = quirk(members, target.model)
-    return UpstreamRequest(
+    sent = UpstreamRequest(
         "POST",
-        endpoint.chat_url.replace("{model}", target.model),
-        _headers(request, target, stream),
+        route.url.replace("{model}", target.model),
+        upstream_headers(request, endpoint, stream=stream),
         request.body if members is given else _encode(members),
-        stream,
-        choices,
-        hide_usage,
     )
+    return Asked(sent, choices, hide_usage)
 
 
 def _named(members: Members, model: str) -> Members:
@@ -60,16 +67,3 @@ def _with_usage(members: Members) -> Members:
     if "include_usage" in options and _flag(options["include_usage"]):
         return members
     return {**members, "stream_options": Raw(_encode({**options, "include_usage": _TRUE}))}
-
-
-def _headers(request: Request, target: Target, stream: bool) -> dict[str, str]:
-    endpoint = target.endpoint
-    headers = {
-        "Content-Type": "application/json",
-        "Accept": "text/event-stream" if stream else "application/json",
-        **endpoint.headers,
-    }
-    name, value = endpoint.request_id_header, request.request_id
-    if name and len(value) <= _MAX_REQUEST_ID and value.isascii() and value.isprintable():
-        headers[name] = value
-    return headers

@@ -8,10 +8,11 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from providers.dialects.openai_chat.failure import failed_in_band
 from providers.dialects.openai_chat.usage import parse_usage
+from providers.failure import failed_in_band
 from providers.sse import Events, EventTooLarge, payload, terminated
-from schemas.errors import StreamTruncated, UpstreamError
+from schemas.envelopes import error_event
+from schemas.errors import GatewayError, StreamTruncated, UpstreamError
 from schemas.replies import Chunk, Completed, Failed, Reply
 from schemas.usage import Usage
 
@@ -109,6 +110,9 @@ class StreamDecoder:
         return Completed(
             tail + (self._end or DONE_EVENT), self._finish_reason, self._counts(), self._model
         )
+
+    def abort(self, error: GatewayError) -> bytes:
+        return error_event("openai_chat", error)
 
     def _take(self, events: list[bytes]) -> list[Reply]:
         kept: list[bytes] = []

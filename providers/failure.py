@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from providers.passed_on import passed_on, retry_after
-from schemas.envelopes import JSON, openai_error
+from schemas.envelopes import JSON, error_body
 from schemas.errors import (
     BodyTooLarge,
     GatewayError,
@@ -57,24 +57,37 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def failed(status: int, headers: Mapping[str, str], body: bytes) -> Failed:
-    """The reply for an answer that is no 2xx."""
+    """The reply for an answer that is no 2xx, to a caller that speaks the provider's dialect."""
     reason = parse_reason(body)
     if not 400 <= status < 600:
         text = f"The provider answered with HTTP {status}; its base URL may be wrong."
         return Failed(UpstreamError(text), UpstreamError.status, http_headers=passed_on(headers))
     wait = retry_after(headers)
     error = _error(status, reason or Reason(_excerpt(body)), wait)
-    kept = body if reason is not None and not isinstance(error, KeyRefused) else openai_error(error)
-    return Failed(error, status, kept, JSON, http_headers=passed_on(headers))
+    kept = body if reason is not None and not isinstance(error, KeyRefused) else None
+    return Failed(error, status, kept, content_type=JSON, http_headers=passed_on(headers))
+
+
+def translated(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> Failed:
+    """The same to a caller that speaks another one."""
+    found = failed(status, headers, body)
+    told = error_body(dialect, found.error, found.status)
+    return msgspec.structs.replace(found, body=told)
 
 
 def failed_in_band(body: bytes) -> Failed:
     """The reply for an error object that came with status 200, in a stream or as the whole answer."""
-    reason = parse_reason(body) or Reason(_excerpt(body))
-    status = reason.status or UpstreamError.status
+    error, status = in_band(body)
     # In a stream the bytes become the data of one event: a line end in JSON is only white space.
     one_line = body.replace(b"\r", b" ").replace(b"\n", b" ")
-    return Failed(_error(status, reason, None), status, one_line, JSON)
+    return Failed(error, status, one_line, b"data: " + one_line + b"\n\n")
+
+
+def in_band(body: bytes) -> tuple[GatewayError, int]:
+    """The error in an error object, and the HTTP status that it would have had."""
+    reason = parse_reason(body) or Reason(_excerpt(body))
+    status = reason.status or UpstreamError.status
+    return _error(status, reason, None), status
 
 
 def parse_reason(body: bytes) -> Reason | None:

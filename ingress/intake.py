@@ -1,0 +1,176 @@
+"""From HTTP to the log and back: a request becomes a record, and its replies become the answer."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ingress.admission import Ticket
+from ingress.body import declared_length, read_body
+from ingress.caller import (
+    Caller,
+    check_coding,
+    drop_params,
+    passed_headers,
+    traceparent,
+    user_path,
+)
+from ingress.deliver import first_record, is_stream, plain, stream
+from ingress.errors import error_answer
+from ingress.gateway import Gateway
+from ingress.guards import IncomingRequest
+from ingress.replies import GRACE, Slot
+from ingress.wire import Answer, SlowReader
+from schemas.bodies import envelope
+from schemas.envelopes import JSON
+from schemas.errors import BodyTooLarge, Cancelled, Expired, GatewayError, LogUnavailable
+from schemas.identity import record_key
+from schemas.requests import Operation, Relay, Request, to_headers
+
+
+class Asked(Struct, frozen=True):
+    """What a route makes of a request beside its body."""
+
+    route: str  # label of the metrics
+    operation: Operation = "chat"
+    model: str | None = None  # named by the path
+    stream: bool | None = None  # said by the path
+    relay: Relay | None = None
+    # Of the caller's headers, those that the provider must see, by their prefixes in lower case.
+    passed: tuple[str, ...] = ()
+
+
+async def take(request: IncomingRequest, asked: Asked) -> Answer | None:
+    """Answer a request by the log; everything that can go wrong is an answer, too."""
+    gateway: Gateway = request.app.ctx.gateway
+    began = gateway.clock.monotonic()
+    try:
+        gateway.identify(request)
+        status = await _take_in(gateway, request, asked)
+        answer = None
+    except GatewayError as error:
+        if gateway.draining:
+            request.stream.keep_alive = False
+        answer = error_answer(request, error)
+        status = error.status
+    except CancelledError:
+        gateway.observe(asked.route, Cancelled.status, began)
+        raise
+    gateway.observe(asked.route, status, began)
+    return answer
+
+
+async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> int:
+    caller = _caller(gateway, request)
+    gateway.check()
+    config = gateway.config
+    began = gateway.clock.monotonic()
+    ticket = gateway.admission.enter(declared_length(request.stream, config.body_limit))
+    try:
+        body = await read_body(request.stream, config.body_limit, config.body_timeout, ticket)
+        # A last piece of 64 KiB or more leaves reading paused, and a disconnect unseen.
+        if (transport := request.transport) is not None and not transport.is_closing():
+            transport.resume_reading()
+        record = _record(gateway, request, asked, caller, body)
+        envelope(record)
+        del body
+        return await _exchange(gateway, request, record, ticket)
+    finally:
+        ticket.leave(gateway.clock.monotonic() - began)
+
+
+def _caller(gateway: Gateway, request: IncomingRequest) -> Caller:
+    headers = request.headers
+    client = gateway.auth.client(headers)
+    check_coding(headers)
+    return Caller(
+        client,
+        gateway.addresses.client_ip(request),
+        request.client_request_id,
+        user_path(headers),
+        traceparent(headers),
+    )
+
+
+def _record(
+    gateway: Gateway, request: IncomingRequest, asked: Asked, caller: Caller, body: bytes
+) -> Request:
+    assert request.gateway_id is not None
+    headers = request.headers
+    wall = gateway.clock.time()
+    return Request(
+        request_id=request.gateway_id,
+        body=body,
+        operation=asked.operation,
+        dialect=request.dialect,
+        source=gateway.source,
+        user_path=caller.user_path,
+        client=caller.client,
+        client_ip=caller.client_ip,
+        client_request_id=caller.client_request_id,
+        created=wall,
+        deadline=wall + gateway.config.request_timeout,
+        reply_to=gateway.reply_to,
+        traceparent=caller.traceparent,
+        model=asked.model,
+        stream=asked.stream,
+        relay=asked.relay,
+        content_type=headers.get("content-type") or JSON if asked.relay else JSON,
+        http_headers=passed_headers(headers, asked.passed) if asked.passed else {},
+        drop_params=drop_params(headers, gateway.config.drop_params),
+    )
+
+
+async def _exchange(
+    gateway: Gateway, request: IncomingRequest, record: Request, ticket: Ticket
+) -> int:
+    """Publish the request and deliver its answer; whoever stops waiting for one cancels it."""
+    request_id = record.request_id
+    slot = gateway.replies.open(record_key(request_id), request.transport.abort)
+    try:
+        await _publish(gateway, slot, record)
+        record = replace(record, body=b"")  # the log has it
+        head = await first_record(slot)
+        ticket.free_body()
+        if is_stream(head):
+            answer = await stream(slot, request, gateway.delivery, gateway.clock)
+        else:
+            answer = await plain(slot, request, gateway.delivery)
+        if (code := _ended_in_band(slot)) is not None:
+            gateway.metrics.counter("sluice_stream_errors", code).inc()
+        return answer.status
+    except LogUnavailable as error:
+        if slot.error is error:
+            gateway.log.failed(error)  # it was sent, and not acknowledged in time
+        raise
+    except SlowReader:
+        request.transport.abort()
+        return Cancelled.status
+    finally:
+        gateway.replies.close(slot)
+        _give_up(gateway, slot, request_id)
+
+
+def _ended_in_band(slot: Slot) -> str | None:
+    """The code of the error that followed the beginning of an answer."""
+    if slot.error is not None:
+        return slot.error.code
+    return "failed" if slot.failed and slot.head is not None and slot.head.status < 400 else None
+
+
+def _give_up(gateway: Gateway, slot: Slot, request_id: str) -> None:
+    """Tell the workers if they may still work on a request that nobody waits for any more."""
+    if slot.ended or isinstance(slot.error, Expired | BodyTooLarge):
+        return
+    known = slot.accepted or slot.head is not None
+    gateway.signals.cancel(request_id, "disconnected" if known else "unacknowledged")
+
+
+async def _publish(gateway: Gateway, slot: Slot, record: Request) -> None:
+    config = gateway.config
+    now = gateway.clock.monotonic()
+    slot.deadline = now + config.request_timeout + GRACE
+    slot.due = min(slot.deadline, now + config.publish_timeout)
+    await gateway.log.publish(slot, record.body, to_headers(record))

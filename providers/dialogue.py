@@ -1,0 +1,32 @@
+"""From a request and its target to what is said between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from providers.base import Client, Dialogue, PassThrough, Target, Upstream
+from providers.dialects.openai_chat.native import PassThrough as OpenAIChat
+from providers.translated import Translated
+from schemas.errors import InvalidRequest
+from schemas.requests import Request
+
+# Registries, by hand: the dialects in which a caller may speak, in which a provider may, and in which
+# both may at once.
+CLIENTS: Mapping[str, Client] = {}
+UPSTREAMS: Mapping[str, Upstream] = {}
+PASS_THROUGH: Mapping[str, PassThrough] = {"openai_chat": OpenAIChat}
+
+
+def converse(request: Request, target: Target) -> Dialogue:
+    """What to send to `target`, and how to read its answer; InvalidRequest if it cannot be said there."""
+    routes = target.endpoint.routes
+    if request.dialect in routes and request.dialect in PASS_THROUGH:
+        return PASS_THROUGH[request.dialect](request, target)
+    spoken = next((name for name in routes if name in UPSTREAMS), None)
+    client = CLIENTS.get(request.dialect)
+    if spoken is None or client is None:
+        raise InvalidRequest(
+            f"The provider `{target.instance}` does not answer {request.operation} requests"
+            f" of the dialect {request.dialect}."
+        )
+    return Translated(request, target, client, UPSTREAMS[spoken], spoken)
