@@ -8,9 +8,10 @@ from msgspec import Struct
 class Usage(Struct, frozen=True, omit_defaults=True):
     """What a call used, in tokens. `details` keeps every count of the provider that has no field here."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
+    input_tokens: int = 0  # all of them, read from a cache, written to one or neither
+    output_tokens: int = 0  # the thoughts included
+    cached_input_tokens: int = 0  # read from the provider's cache
+    cache_creation_input_tokens: int = 0  # written to it
     reasoning_tokens: int = 0
     details: dict[str, int] = {}
 
