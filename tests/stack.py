@@ -74,6 +74,11 @@ class Process:
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
 
+    async def stop(self) -> None:
+        """SIGTERM, at which it must end in order."""
+        self.terminate()
+        assert await self.ended() == 0, self.text()[-4000:]
+
     async def ended(self, seconds: float = 60.0) -> int:
         """The exit code; -9 after a fault point."""
         deadline = time.monotonic() + seconds

@@ -1,27 +1,34 @@
 """One stack per module: the process under test is started by each test, the others live on."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests import services
 from tests.stack import Stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(
-    tmp_path_factory: pytest.TempPathFactory,
-    kafka_bootstrap: str,
-    session_prefix: str,
-    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> AsyncIterator[Stack]:
-    """Ingress, sink and simulated provider on real Kafka; the workers are the tests' own."""
-    folder: Path = tmp_path_factory.mktemp("stack")
-    name = request.module.__name__.rpartition("_")[2]
-    built = Stack(folder, kafka_bootstrap, f"{session_prefix}{name}.")
+    """Ingress, sink and simulated provider; the workers are the tests' own.
+
+    On real Kafka, or with BROKER = "embedded" in the module on an embedded broker of its own.
+    """
+    folder = tmp_path_factory.mktemp("stack")
+    if getattr(request.module, "BROKER", "kafka") == "embedded":
+        port = services.free_port()
+        built = Stack(folder, f"127.0.0.1:{port}", "llm.", SLUICE_BROKER_PORT=str(port))
+        roles = ["broker", "sim", "sinks", "ingress"]
+    else:
+        name = request.module.__name__.rpartition("_")[2]
+        bootstrap = request.getfixturevalue("kafka_bootstrap")
+        built = Stack(folder, bootstrap, f"{request.getfixturevalue('session_prefix')}{name}.")
+        roles = ["sim", "sinks", "ingress"]
     try:
-        for role in ("sim", "sinks", "ingress"):
+        for role in roles:
             built.base[role] = await built.start(role)
         yield built
     finally:

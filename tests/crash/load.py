@@ -87,6 +87,11 @@ async def ask_many(stack: Stack, names: list[str], model: str = "sim-10") -> lis
         )
 
 
+def asking_many(stack: Stack, names: list[str], model: str = "sim-10") -> asyncio.Task[list[Seen]]:
+    """The same in the background: await what it returns."""
+    return asyncio.get_running_loop().create_task(ask_many(stack, names, model))
+
+
 async def produce_many(stack: Stack, names: list[str], model: str = "sim-10") -> None:
     """Straight to the request topic, with a ce_id and no reply address."""
     producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
@@ -105,6 +110,15 @@ async def upstream_calls(stack: Stack) -> Counter[str]:
     async with httpx.AsyncClient(timeout=10) as client:
         report = (await client.get(f"http://127.0.0.1:{stack.sim_port}/calls")).json()
     return Counter(report["request_ids"])
+
+
+async def called(stack: Stack, least: int) -> None:
+    """Wait until the provider was called so often."""
+
+    async def enough() -> bool:
+        return sum((await upstream_calls(stack)).values()) >= least
+
+    await until(enough, what=f"fewer than {least} calls")
 
 
 async def forget_calls(stack: Stack) -> None:
@@ -175,6 +189,27 @@ def accounted_for_once(count: Count) -> None:
         missing, extra = count.accepted - found, found - count.accepted
         assert not missing, f"accepted without {name}: {sorted(missing)[:5]}"
         assert not extra, f"{name} of what was not accepted: {sorted(extra)[:5]}"
+
+
+async def kill_at(stack: Stack, point: str, load: int) -> None:
+    """A worker dies at `point`, as in SLUICE_FAULT_POINT, among `load` requests over HTTP and twenty
+    direct ones: nothing accepted is lost, no half answer looks whole, and only what was running is
+    called twice."""
+    await forget_calls(stack)
+    dying = await stack.start("streams", SLUICE_FAULT_POINT=point, KAFKA_GROUP_INSTANCE_ID="w1")
+    await produce_many(stack, [f"{point}-{load}-direct-{index}" for index in range(20)])
+    asking = asking_many(stack, [f"{point}-{load}-{index}" for index in range(load)])
+    assert await dying.ended() == -9
+    successor = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
+    seen = await asking
+    count = await settled(stack)
+
+    no_half_answer(seen)
+    accounted_for_once(count)
+    assert [each for each in seen if each.ended == "broken"] == [], "the ingress lives"
+    assert [each for each in seen if each.ended != "whole" and not each.streamed] == []
+    assert {name: calls for name, calls in count.calls.items() if calls > 2} == {}
+    await successor.stop()
 
 
 async def cancel(stack: Stack, request_id: str) -> None:

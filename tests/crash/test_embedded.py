@@ -1,43 +1,27 @@
 """The same on the embedded broker, and kill -9 of the broker itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
-from tests import services
 from tests.crash.load import (
     accounted_for_once,
     ask_many,
+    asking_many,
+    called,
     cancel,
     forget_calls,
+    kill_at,
     no_half_answer,
     produce_many,
     settled,
-    upstream_calls,
 )
 from tests.stack import Stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """Ingress, sink and simulated provider on an embedded broker; the workers are the tests' own."""
-    port = services.free_port()
-    built = Stack(
-        tmp_path_factory.mktemp("embedded"),
-        f"127.0.0.1:{port}",
-        "llm.",
-        SLUICE_BROKER_PORT=str(port),
-    )
-    try:
-        for role in ("broker", "sim", "sinks", "ingress"):
-            built.base[role] = await built.start(role)
-        yield built
-    finally:
-        built.erase()
+BROKER = "embedded"
 
 
 @pytest.mark.parametrize(
@@ -46,25 +30,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 )
 async def test_worker_killed(stack: Stack, point: str) -> None:
     """As on Kafka: nothing is lost, nothing half looks whole, one document each."""
-    await forget_calls(stack)
-    dying = await stack.start("streams", SLUICE_FAULT_POINT=point, KAFKA_GROUP_INSTANCE_ID="w1")
-    await produce_many(stack, [f"{point}-direct-{index}" for index in range(20)])
-    names = [f"{point}-{index}" for index in range(60)]
-    asking = asyncio.get_running_loop().create_task(ask_many(stack, names))
-    assert await dying.ended() == -9
-    again = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
-    seen = await asking
-    count = await settled(stack)
-
-    no_half_answer(seen)
-    accounted_for_once(count)
-    assert [each for each in seen if each.ended != "whole" and not each.streamed] == []
-    again.terminate()
-    assert await again.ended() == 0
-
-
-async def running(stack: Stack, least: int) -> bool:
-    return sum((await upstream_calls(stack)).values()) >= least
+    await kill_at(stack, point, 60)
 
 
 async def test_broker_killed(stack: Stack) -> None:
@@ -73,8 +39,8 @@ async def test_broker_killed(stack: Stack) -> None:
     await forget_calls(stack)
     worker = await stack.start("streams")
     names = [f"broker-{index}" for index in range(150)]
-    asking = asyncio.get_running_loop().create_task(ask_many(stack, names, "sim-50"))
-    await until(lambda: running(stack, 40), what="calls run")
+    asking = asking_many(stack, names, "sim-50")
+    await called(stack, 40)
     stack.base["broker"].kill()
     await asyncio.sleep(1.0)  # the outage
     stack.base["broker"] = await stack.start("broker")
@@ -85,8 +51,7 @@ async def test_broker_killed(stack: Stack) -> None:
     accounted_for_once(count)
     assert count.repeated == set()
     assert {each.ended for each in await ask_many(stack, ["after-0", "after-1"])} == {"whole"}
-    worker.terminate()
-    assert await worker.ended() == 0
+    await worker.stop()
 
 
 async def test_two_crashes_in_a_row(stack: Stack) -> None:
@@ -110,20 +75,18 @@ async def test_two_crashes_in_a_row(stack: Stack) -> None:
     assert count.repeated <= {"/kafka/twice-slow"}
     exchanges = [each.request_id for each in await stack.exchanges()]
     assert {name for name in done if exchanges.count(name) != 1} == set()
-    third.terminate()
-    assert await third.ended() == 0
+    await third.stop()
 
 
 async def test_stopped_while_the_log_is_away(stack: Stack) -> None:
     """A worker that can commit nothing more ends all the same; its requests are done by the next one."""
     worker = await stack.start("streams", SHUTDOWN_TIMEOUT="2s")
     await produce_many(stack, [f"away-{index}" for index in range(20)], "sim-50")
-    await until(lambda: running(stack, 1), what="calls run")
+    await called(stack, 1)
     stack.base["broker"].kill()
     worker.terminate()
     await worker.ended()
     stack.base["broker"] = await stack.start("broker")
     again = await stack.start("streams")
     accounted_for_once(await settled(stack))
-    again.terminate()
-    assert await again.ended() == 0
+    await again.stop()

@@ -1,18 +1,16 @@
 """SIGTERM of everything under load."""
 
-import asyncio
-
 import pytest
 
 from tests.crash.load import (
     accounted_for_once,
-    ask_many,
+    asking_many,
+    called,
     no_half_answer,
     produce_many,
     settled,
-    upstream_calls as calls,
 )
-from tests.stack import Stack, until
+from tests.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,9 +20,9 @@ async def test_all_roles_are_stopped_at_once(stack: Stack) -> None:
     done after the next start, is called once, and stands in the store once."""
     worker = await stack.start("streams")
     names = [f"all-{index}" for index in range(200)]
-    asking = asyncio.get_running_loop().create_task(ask_many(stack, names, "sim-50"))
+    asking = asking_many(stack, names, "sim-50")
     await produce_many(stack, [f"all-direct-{index}" for index in range(100)], "sim-50")
-    await until(lambda: called(stack, 100), what="calls run")
+    await called(stack, 100)
     stopping = [stack.base["ingress"], worker, stack.base["sinks"]]
     for process in stopping:
         process.terminate()
@@ -39,9 +37,4 @@ async def test_all_roles_are_stopped_at_once(stack: Stack) -> None:
     no_half_answer(seen)
     accounted_for_once(count)
     assert count.repeated == set()
-    again.terminate()
-    assert await again.ended() == 0
-
-
-async def called(stack: Stack, least: int) -> bool:
-    return sum((await calls(stack)).values()) >= least
+    await again.stop()
