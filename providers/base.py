@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from msgspec import Raw, Struct
 from typing_extensions import override
@@ -19,6 +20,8 @@ Members = dict[str, Raw]  # the top level of a JSON body; the values stay as the
 Quirk = Callable[[Members, str], Members]
 """Adapts a body to one vendor: members and the upstream's model id in, members out. Pure; it hands
 back the same object if there is nothing to adapt, and never changes the one that it was given."""
+HeaderQuirk = Callable[[dict[str, str], Request], dict[str, str]]
+"""The same for the headers of a request: those to send and the caller's request in."""
 
 
 class Route(Struct, frozen=True):
@@ -46,10 +49,24 @@ class Endpoint(Struct, frozen=True):
     headers: dict[str, str]
     request_id_header: str | None = None  # the vendor logs a caller's id under this name
     default_max_tokens: int = 4096  # for a dialect that must have a limit, if the caller gave none
+    header_quirks: tuple[HeaderQuirk, ...] = ()
+    root_paths: frozenset[str] = frozenset()  # see `relay_url`
+    key: int = 0  # which of the instance's keys the headers hold
+    proxy: str | None = None  # URL of the proxy on the way there
+
+    def relay_url(self, path: str) -> str:
+        """Where a relayed request goes: `path` begins with a slash and may have a query."""
+        first = path[1:].partition("/")[0].partition("?")[0]
+        return (_root(self.base_url) if first in self.root_paths else self.base_url) + path
 
     @override
     def __repr__(self) -> str:
         return f"Endpoint({self.instance!r}, {self.base_url!r})"
+
+
+def _root(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 class Target(Struct, frozen=True):
@@ -70,6 +87,7 @@ class UpstreamRequest(Struct, frozen=True):
     url: str
     headers: dict[str, str]
     body: bytes = b""
+    proxy: str | None = None
 
     @override
     def __repr__(self) -> str:

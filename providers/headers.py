@@ -22,4 +22,6 @@ def upstream_headers(request: Request, endpoint: Endpoint, *, stream: bool) -> d
     logged, own = endpoint.request_id_header, request.request_id
     if logged and len(own) <= _MAX_REQUEST_ID and own.isascii() and own.isprintable():
         headers[logged] = own
+    for quirk in endpoint.header_quirks:
+        headers = quirk(headers, request)
     return headers

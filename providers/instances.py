@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from providers.base import Endpoint, Route
+from providers.base import Endpoint
 from providers.vendors import VENDORS, Vendor
+from providers.vendors.row import placed
 
 _FIELDS = (
     "API_KEY",
@@ -126,15 +127,17 @@ def _made(
     models: tuple[str, ...],
     headers: Mapping[str, str],
 ) -> Instance:
-    urls = vendor.urls(*place)
-    route = Route(urls.chat, quirks=vendor.quirks, stream_usage=vendor.stream_usage)
+    found = placed(vendor, *place)
     endpoint = Endpoint(
         instance=name,
-        routes={vendor.dialect: route},
-        base_url=place[0],
-        models_url=urls.models,
-        headers={**headers, **(vendor.authenticate(key) if key else {})},
+        routes=found.routes,
+        base_url=found.base_url,
+        models_url=found.models_url,
+        headers={**vendor.headers, **headers, **(found.authenticate(key) if key else {})},
         request_id_header=vendor.request_id_header,
+        default_max_tokens=vendor.default_max_tokens or 4096,
+        header_quirks=vendor.header_quirks,
+        root_paths=vendor.root_paths,
     )
     return Instance(vendor.name, models, endpoint)
 

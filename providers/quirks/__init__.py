@@ -1,0 +1,1 @@
+"""What single vendors want otherwise: pure functions, each with a link to the page that says so."""

@@ -1,0 +1,69 @@
+"""The vendors that matter first: each with its own models, or its own way of being reached."""
+
+from __future__ import annotations
+
+from providers.quirks.openai import completion_tokens_for_reasoning
+from providers.vendors.azure import azure_place
+from providers.vendors.google import NATIVE, gemini_place
+from providers.vendors.row import (
+    Vendor,
+    api_key,
+    bearer,
+    usual,
+    with_version,
+    x_api_key,
+    x_goog_api_key,
+)
+
+_OPENAI_CHAT = usual("openai_chat", quirks=(completion_tokens_for_reasoning,))
+
+OPENAI = Vendor(
+    name="openai",
+    title="OpenAI",
+    link="https://platform.openai.com/docs/api-reference",
+    base_url="https://api.openai.com/v1",
+    authenticate=bearer,
+    routes={
+        **_OPENAI_CHAT,
+        **usual("openai_responses", "openai_completions", "openai_embeddings"),
+        **usual("openai_count", "openai_compact"),
+    },
+    request_id_header="X-Client-Request-Id",
+)
+ANTHROPIC = Vendor(
+    name="anthropic",
+    title="Anthropic",
+    link="https://docs.anthropic.com/en/api/overview",
+    base_url="https://api.anthropic.com/v1",
+    authenticate=x_api_key,
+    routes=usual("anthropic", "anthropic_count"),
+    models_path="/models?limit=1000",
+    place=with_version("/v1"),
+    # https://docs.anthropic.com/en/api/versioning
+    headers={"anthropic-version": "2023-06-01"},
+    default_max_tokens=4096,
+)
+GEMINI = Vendor(
+    name="gemini",
+    title="Google Gemini",
+    link="https://ai.google.dev/api",
+    base_url="https://generativelanguage.googleapis.com/v1beta",
+    authenticate=x_goog_api_key,
+    routes=NATIVE,
+    models_path="/models?pageSize=1000",
+    place=gemini_place,
+)
+AZURE = Vendor(
+    name="azure",
+    title="Azure OpenAI",
+    link="https://learn.microsoft.com/azure/ai-foundry/openai/latest",
+    authenticate=api_key,
+    routes={
+        **_OPENAI_CHAT,
+        **usual("openai_responses", "openai_completions", "openai_embeddings"),
+    },
+    place=azure_place,
+    api_versions=True,
+    request_id_header="X-Client-Request-Id",
+)
+ROWS = (OPENAI, ANTHROPIC, GEMINI, AZURE)
