@@ -1,6 +1,7 @@
 # `make` alone lists the targets. A fresh machine needs make and Python 3.11 or newer, nothing else.
 PYTHON  ?= python3
 ARGS    ?=
+WORKERS ?= 4
 PROFILE ?= full
 BIN     := .venv/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -q
@@ -21,7 +22,7 @@ run: .venv/.run ## the gateway on PORT (8080) with all that it needs, on this ma
 
 test: .venv/.dev ## lint, types, then every test against real services (ARGS="-k broker" chooses)
 	@$(SERVICE) run -- sh -c '$(MAKE) check; checked=$$?; \
-		$(BIN)/python -m pytest -m "not long" "$$@" && exit $$checked' pytest $(ARGS)
+		$(BIN)/python -m pytest -m "not long" $(PARALLEL) "$$@" && exit $$checked' pytest $(ARGS)
 
 check: .venv/.dev ## lint, formatting and types only
 	@failed=0; for tool in "ruff check" "ruff format --check" mypy "mypy -p deploy.services"; do \
@@ -62,6 +63,9 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-ha
 # Hatchling asks for editables when it builds an editable install.
 BUILD_NEEDS := $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")'
 INSTALL := $(PIP) install --require-hashes --no-deps
+
+# Tests wait more than they compute, so that there are more workers than cores; tests/parallel.py.
+PARALLEL := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: python
 python:

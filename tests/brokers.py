@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from tests import services
 from tests.stack import Process
 
@@ -47,20 +45,3 @@ async def embedded_broker(folder: Path) -> AsyncIterator[EmbeddedBroker]:
         yield broker
     finally:
         broker.kill()
-
-
-@asynccontextmanager
-async def broker(
-    kind: str, folder: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[tuple[str, str]]:
-    """Bootstrap address and prefix of the topics, for a kind of BROKERS.
-
-    The embedded one belongs to the caller alone. Real Kafka is shared, so that the prefix is this
-    run's; where it does not answer, the test is skipped, or fails in CI.
-    """
-    prefix: str = request.getfixturevalue("session_prefix")
-    if kind == "kafka":
-        yield request.getfixturevalue("kafka_bootstrap"), prefix
-    else:
-        async with embedded_broker(folder) as running:
-            yield running.bootstrap, prefix

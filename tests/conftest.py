@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,10 +9,17 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from tests import network, services
+from tests import network, parallel, services
+from tests.brokers import BROKERS
+from tests.gateway import Gateway, gateway as running_gateway
 
 network.install()
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    parallel.arrange(items)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -88,11 +94,32 @@ def own_service(tmp_path: Path) -> Iterator[Callable[[str], services.OwnService]
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    """Recordings and data sets, which are no part of the project: absent, their tests are skipped."""
-    folder = Path(os.environ.get("SHARED_DIR") or services.ROOT.parent / "shared")
-    if not folder.is_dir():
-        pytest.skip(f"no recordings and data sets: {folder} (SHARED_DIR) is absent")
-    return folder
+    """Recordings and data sets: where they are absent, their tests are skipped."""
+    if not services.SHARED.is_dir():
+        pytest.skip(f"no recordings and data sets: {services.SHARED} (SHARED_DIR) is absent")
+    return services.SHARED
+
+
+@pytest.fixture(scope="session")
+def embedded_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("gateway"), "llm.", None) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def kafka_gateway(
+    tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, session_prefix: str
+) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("gateway")
+    with running_gateway(folder, f"{session_prefix}gateway.", kafka_bootstrap) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=BROKERS)
+def gateway(request: pytest.FixtureRequest) -> Gateway:
+    """The shared gateway, on each broker in turn: tests/gateway.py."""
+    found: Gateway = request.getfixturevalue(f"{request.param}_gateway")
+    return found
 
 
 async def _delete_topics(address: str, prefix: str) -> None:

@@ -16,6 +16,8 @@ from deploy.services.terminal import ServiceError as ServiceError
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDPOINTS = ROOT / ".services" / "env"
+# Recordings and data sets, which are no part of the project.
+SHARED = Path(os.environ.get("SHARED_DIR") or ROOT.parent / "shared")
 # Below 32768: above it outgoing connections take ports at random.
 FIRST_PORT, LAST_PORT = 20000, 32000
 

@@ -18,8 +18,7 @@ from msgspec import Struct
 from schemas import control, ids
 from schemas.clock import SystemClock, from_rfc3339, rfc3339
 from schemas.control import Cancellation
-from tests import services
-from tests.brokers import BROKERS, broker, embedded_broker
+from tests.brokers import BROKERS, embedded_broker
 from tests.crash.load import accounted_for_once, ask_many, no_half_answer, settled
 from tests.e2e.log import (
     Record,
@@ -32,6 +31,7 @@ from tests.e2e.log import (
     producing,
     tail,
 )
+from tests.gateway import ELSEWHERE, KEY, Gateway
 from tests.stack import Stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,22 +40,25 @@ MEBIBYTE = 1 << 20
 EIGHT = 8 * MEBIBYTE
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SERVICE = "replies.service"  # behind the prefix: reply topic of a service, three partitions
-ELSEWHERE = "answers"  # allowed by KAFKA_REPLY_TOPICS
 FORBIDDEN = "forbidden"
+AUTHORIZATION = {"authorization": f"Bearer {KEY}"}
 _numbers = itertools.count()
 
 
 class World(Struct):
-    """Two ingress processes, a worker, a sink and a simulated provider on one broker, and a service."""
+    """The shared gateway, a client of it, and a service that produces and reads."""
 
-    stack: Stack
-    second: str  # URL of the ingress of slot 1
+    gateway: Gateway
     reading: Tail
     producer: AIOKafkaProducer
     http: httpx.AsyncClient
 
+    @property
+    def stack(self) -> Stack:
+        return self.gateway.stack
+
     def topic(self, name: str) -> str:
-        return self.stack.topics.prefix + name
+        return self.gateway.topic(name)
 
     async def post(self, body: bytes, **headers: str) -> httpx.Response:
         return await self.http.post("/v1/chat/completions", content=body, headers=headers)
@@ -75,44 +78,18 @@ class World(Struct):
         return await answer_of(self.reading, self.topic(topic), correlated(name.encode()))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BROKERS)
-async def world(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> AsyncIterator[World]:
-    """The roles on each broker, for all tests of the module."""
-    folder = tmp_path_factory.mktemp("gateway")
-    async with broker(request.param, folder, request) as (bootstrap, prefix):
-        prefix = f"{prefix}gateway."
-        stack = Stack(
-            folder,
-            bootstrap,
-            prefix,
-            BODY_SIZE_LIMIT="9M",
-            INGRESS_WRITE_TIMEOUT="1s",
-            KAFKA_REPLY_TOPICS=f"{prefix}{ELSEWHERE}",
-        )
-        try:
-            await stack.start_all()
-            port = services.free_port()
-            await stack.start("ingress", SLUICE_SLOT="1", PORT=str(port))
-            await make_topics(stack, {SERVICE: 3, ELSEWHERE: 1, FORBIDDEN: 1})
-            async with opened(stack, f"http://127.0.0.1:{port}") as built:
-                yield built
-        finally:
-            stack.erase()
-
-
-@asynccontextmanager
-async def opened(stack: Stack, second: str) -> AsyncIterator[World]:
-    topics = stack.topics
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(gateway: Gateway) -> AsyncIterator[World]:
+    stack, topics = gateway.stack, gateway.stack.topics
+    own = {SERVICE: 3, ELSEWHERE: 1, FORBIDDEN: 1}
+    await make_topics(stack, own)
     every = (topics.requests, topics.replies, topics.exchanges, topics.control)
-    own = (topics.prefix + name for name in (SERVICE, ELSEWHERE, FORBIDDEN))
     async with (
-        tail(stack.bootstrap, *every, topics.dead_letters, *own) as reading,
+        tail(stack.bootstrap, *every, topics.dead_letters, *map(gateway.topic, own)) as reading,
         producing(stack.bootstrap) as producer,
-        httpx.AsyncClient(base_url=stack.url, timeout=60) as http,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60, headers=AUTHORIZATION) as http,
     ):
-        yield World(stack, second, reading, producer, http)
+        yield World(gateway, reading, producer, http)
 
 
 async def make_topics(stack: Stack, partitions: dict[str, int]) -> None:
@@ -150,11 +127,7 @@ def streamed(text: str) -> str:
 
 async def calls(world: World) -> dict[str, Any]:
     """What was asked of the provider."""
-    async with httpx.AsyncClient(timeout=10) as client:
-        found: dict[str, Any] = (
-            await client.get(f"http://127.0.0.1:{world.stack.sim_port}/calls")
-        ).json()
-    return found
+    return await world.gateway.sim_calls()
 
 
 async def nothing_open(world: World) -> None:
@@ -176,7 +149,6 @@ async def test_a_request_of_the_ingress(world: World) -> None:
     body = b'{ "model":"sim-echo", "messages":[{"role":"user","content":"\xc3\xa4"}], "new":1 }\n'
     found = await world.post(
         body,
-        authorization="Bearer secret-1",
         traceparent=TRACE,
         **{"x-request-id": "mine", "x-sluice-user-path": "/team/a"},
     )
@@ -197,13 +169,14 @@ async def test_a_request_of_the_ingress(world: World) -> None:
         "content-type": b"application/json",
         "sluice-schema": b"1",
         "sluice-user-path": b"/team/a",
+        "sluice-client": b"master",
         "sluice-client-ip": b"127.0.0.1",
         "sluice-client-request-id": b"mine",
         "traceparent": TRACE.encode(),
         "kafka_replyTopic": world.stack.topics.replies.encode(),
         "kafka_replyPartition": (0).to_bytes(4, "big"),
     }
-    assert b"secret-1" not in b"".join(value for _, value in record.headers)
+    assert KEY.encode() not in b"".join(value for _, value in record.headers)
 
 
 async def test_the_records_of_a_stream(world: World) -> None:
@@ -401,8 +374,8 @@ async def connect(
     reader, writer = await asyncio.open_connection("127.0.0.1", world.stack.http, limit=1 << 16)
     writer.write(
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nX-Request-ID: %s\r\n"
-        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-        % (name.encode(), len(body), body)
+        b"Authorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+        % (name.encode(), KEY.encode(), len(body), body)
     )
     await writer.drain()
     return reader, writer
@@ -425,7 +398,8 @@ def dechunked(raw: bytes) -> bytes:
 
 async def test_two_slots(world: World) -> None:
     """Two ingress processes on one log: each gets its own answers, by its own partition."""
-    async with httpx.AsyncClient(base_url=world.second, timeout=60) as second:
+    url = world.gateway.second
+    async with httpx.AsyncClient(base_url=url, timeout=60, headers=AUTHORIZATION) as second:
         both = (world.http, second)
 
         async def one(number: int) -> tuple[int, str]:

@@ -17,14 +17,14 @@ Record = ConsumerRecord[Any, Any]
 
 
 class Tail:
-    """Reads some topics from their beginnings and keeps all records, in order of the partitions."""
+    """Reads some topics from now on and keeps all records, in order of the partitions."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
         self.records: dict[str, list[Record]] = {}
 
     async def watch(self, *topics: str) -> None:
-        """Read these topics, too; they must exist."""
+        """Read these topics, too; they must exist. What stands there already is not read."""
         for topic in topics:
             numbers = await self._consumer._client._wait_on_metadata(topic)
             added = [TopicPartition(topic, number) for number in sorted(numbers)]
@@ -32,8 +32,8 @@ class Tail:
             self._consumer.assign([*before, *added])
             for tp, position in before.items():
                 self._consumer.seek(tp, position)
-            for tp in added:
-                self._consumer.seek(tp, 0)
+            for tp, end in (await self._consumer.end_offsets(added)).items():
+                self._consumer.seek(tp, end)
             self.records[topic] = []
 
     async def take(

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from schemas.exchange import Exchange
 from schemas.headers import Headers
-from tests.brokers import BROKERS, broker
 from tests.e2e.log import (
     Tail,
     answer_of,
@@ -29,6 +28,7 @@ from tests.e2e.log import (
     producing,
     tail,
 )
+from tests.gateway import Gateway
 from tests.stack import Stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -201,34 +201,28 @@ ODD = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BROKERS)
-async def world(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> AsyncIterator[World]:
-    """A worker, a sink and the simulated provider on each broker."""
-    folder = tmp_path_factory.mktemp("malformed")
-    async with broker(request.param, folder, request) as (bootstrap, prefix):
-        stack = Stack(folder, bootstrap, f"{prefix}malformed.")
-        try:
-            for role in ("sim", "streams", "sinks"):
-                await stack.start(role)
-            topics = stack.topics
-            await make_topic(stack, TEXT)
-            read = (topics.exchanges, topics.dead_letters, topics.prefix + TEXT)
-            async with tail(bootstrap, *read) as reading, producing(bootstrap) as producer:
-                yield World(stack, reading, producer)
-        finally:
-            stack.erase()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(gateway: Gateway) -> AsyncIterator[World]:
+    """The shared gateway; these records go to its worker past the ingress."""
+    stack = gateway.stack
+    await make_topic(stack, TEXT)
+    read = (stack.topics.exchanges, stack.topics.dead_letters, stack.topics.prefix + TEXT)
+    async with tail(stack.bootstrap, *read) as reading, producing(stack.bootstrap) as producer:
+        yield World(stack, reading, producer)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def fresh(world: World, topic_prefix: str) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def fragile(world: World) -> AsyncIterator[World]:
     """Topics and a worker of their own on the same broker, for what may break a worker."""
-    folder = world.stack.folder / topic_prefix
+    folder = world.stack.folder / "fragile"
     folder.mkdir()
-    stack = Stack(folder, world.stack.bootstrap, topic_prefix)
+    stack = Stack(
+        folder,
+        world.stack.bootstrap,
+        f"{world.stack.topics.prefix}fragile.",
+        SLUICE_SIM_URL=world.stack.env["SLUICE_SIM_URL"],
+    )
     try:
-        await stack.start("sim")
         await stack.start("streams")
         read = (stack.topics.exchanges, stack.topics.dead_letters)
         async with tail(stack.bootstrap, *read) as reading:
@@ -432,12 +426,12 @@ async def test_many_duplicates_at_once(world: World) -> None:
     assert [exchange.request_id for exchange in outcomes(world)].count("/kafka/fifty") == 1
 
 
-async def test_a_record_of_any_time(fresh: World) -> None:
+async def test_a_record_of_any_time(fragile: World) -> None:
     """A record's own timestamp may be before 1970: request or not, it ends no worker."""
-    requests = fresh.stack.topics.requests
+    requests = fragile.stack.topics.requests
     for number, timestamp in enumerate((-1, -5, 0, 1)):
         for name, value in (("good", GOOD), ("bad", b"junk")):
-            await fresh.producer.send_and_wait(
+            await fragile.producer.send_and_wait(
                 requests,
                 value,
                 key=name.encode(),
@@ -446,39 +440,39 @@ async def test_a_record_of_any_time(fresh: World) -> None:
                 partition=0,
             )
 
-    await fresh.reading.take(fresh.stack.topics.dead_letters, keyed("bad"), 4)
+    await fragile.reading.take(fragile.stack.topics.dead_letters, keyed("bad"), 4)
     for number in range(4):
-        found = await outcome_of(fresh.reading, fresh.stack.topics, f"/kafka/good{number}")
+        found = await outcome_of(fragile.reading, fragile.stack.topics, f"/kafka/good{number}")
         assert found.outcome == "completed"
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
-async def test_compressed_records(fresh: World, codec: str) -> None:
+async def test_compressed_records(fragile: World, codec: str) -> None:
     """Services compress as their clients do: a worker reads every codec of Kafka."""
-    rd = Producer({"bootstrap.servers": fresh.stack.bootstrap, "compression.type": codec})
+    rd = Producer({"bootstrap.servers": fragile.stack.bootstrap, "compression.type": codec})
     rd.produce(
-        fresh.stack.topics.requests,
+        fragile.stack.topics.requests,
         chat("sim-echo", "x" * 5000),
         headers=[("ce_id", codec.encode())],
         partition=0,
     )
     assert rd.flush(30) == 0
 
-    found = await outcome_of(fresh.reading, fresh.stack.topics, f"/kafka/{codec}")
+    found = await outcome_of(fragile.reading, fragile.stack.topics, f"/kafka/{codec}")
 
     assert found.outcome == "completed"
 
 
 @pytest.mark.parametrize("codec", [0, 1], ids=["bare", "gzip"])
-async def test_a_batch_that_is_junk(fresh: World, codec: int) -> None:
+async def test_a_batch_that_is_junk(fragile: World, codec: int) -> None:
     """The broker refuses what no consumer could ever pass; the next request is answered."""
-    requests = fresh.stack.topics.requests
+    requests = fragile.stack.topics.requests
     builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1 << 20)
     builder.append(0, 1_790_000_000_000, None, chat("sim-echo", "x" * 5000), [])
     batch = builder.build()
     batch[RECORDS:] = bytes(len(batch) - RECORDS)  # where records, or a gzip stream, should be
     batch[ATTRIBUTES - 4 : ATTRIBUTES] = calc_crc32c(batch[ATTRIBUTES:]).to_bytes(4, "big")
-    client = fresh.producer.client
+    client = fragile.producer.client
     await client._wait_on_metadata(requests)
 
     node = client.cluster.leader_for_partition(TopicPartition(requests, 0))
@@ -486,8 +480,9 @@ async def test_a_batch_that_is_junk(fresh: World, codec: int) -> None:
         node, ProduceRequest(None, -1, 10_000, [(requests, [(0, bytes(batch))])])
     )
 
-    await fresh.producer.send_and_wait(requests, GOOD, headers=[("ce_id", b"next")], partition=0)
-    found = await outcome_of(fresh.reading, fresh.stack.topics, "/kafka/next")
+    headers = [("ce_id", b"after-junk-%d" % codec)]
+    await fragile.producer.send_and_wait(requests, GOOD, headers=headers, partition=0)
+    found = await outcome_of(fragile.reading, fragile.stack.topics, f"/kafka/after-junk-{codec}")
     assert found.outcome == "completed"
     ((_, ((_, code, *_),)),) = told.topics
     assert code != 0

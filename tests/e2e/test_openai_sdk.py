@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,73 +17,39 @@ from openai.resources.chat.completions import AsyncCompletions
 
 from schemas import exchange as exchanges
 from schemas.exchange import Exchange
-from tests.brokers import BROKERS, broker
 from tests.e2e.log import Tail, is_outcome, tail
-from tests.recorded_provider import RecordedProvider, recorded_provider
-from tests.recordings import Recording, chat_recordings
-from tests.stack import Stack, until
+from tests.gateway import KEY, RECORDED, Gateway, vendor_of
+from tests.recorded_provider import RecordedProvider
+from tests.recordings import Recording
+from tests.stack import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-KEY = "sk-e2e-master"
-# The variables that make an instance of each recorded provider; those of whom we have no row are vLLM's.
-VARIABLES = {
-    "openai": "OPENAI",
-    "groq": "GROQ",
-    "openrouter": "OPENROUTER",
-    "zai": "ZAI",
-    "ollama": "OLLAMA",
-    "mistral": "VLLM_MISTRAL",
-    "cerebras": "VLLM_CEREBRAS",
-    "deepseek": "VLLM_DEEPSEEK",
-    "huggingface": "VLLM_HUGGINGFACE",
-}
 KNOWN = inspect.signature(AsyncCompletions.create).parameters.keys() - {"self"}
 HELLO: Any = [{"role": "user", "content": "Hello to all of you"}]
-# What a provider says of its limits and of itself, which the recordings have lost.
-TALKATIVE = Recording(
-    "made:1",
-    "http://provider/v1/chat/completions",
-    {"model": "talkative", "messages": HELLO},
-    200,
-    {
-        "content-type": "application/json",
-        "openai-processing-ms": "12",
-        "x-ratelimit-limit-requests": "100",
-        "x-ratelimit-remaining-requests": "99",
-        "x-request-id": "req_theirs",
-        "set-cookie": "a=b",
-        "server": "theirs",
-    },
-    {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "talkative-2026",
-        "choices": [],
-    },
-)
 
 
 class World(Struct):
-    """A gateway in front of one recorded provider a vendor."""
+    """The shared gateway and its outcomes."""
 
-    stack: Stack
-    providers: dict[str, RecordedProvider]
-    recordings: list[Recording]
+    gateway: Gateway
     reading: Tail
 
-    def client(self, key: str = KEY, **options: Any) -> AsyncOpenAI:
+    @property
+    def recordings(self) -> list[Recording]:
+        return self.gateway.recordings
+
+    def client(self, url: str = "", **options: Any) -> AsyncOpenAI:
         return AsyncOpenAI(
-            base_url=f"{self.stack.url}/v1",
-            api_key=key,
+            base_url=f"{url or self.gateway.url}/v1",
+            api_key=KEY,
             **{"max_retries": 0, "timeout": 30} | options,
         )
 
     async def exchange(self, client_request_id: str) -> Exchange:
         """The outcome of the request that its client named so."""
         (record, *_) = await self.reading.take(
-            self.stack.topics.exchanges,
+            self.gateway.stack.topics.exchanges,
             lambda r: (
                 is_outcome(r) and exchanges.decode(r.value).client_request_id == client_request_id
             ),
@@ -93,48 +58,16 @@ class World(Struct):
         return exchanges.decode(record.value)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BROKERS)
-async def world(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, shared_dir: Path
-) -> AsyncIterator[World]:
-    """All roles on each broker, with a key, and pings that come often."""
-    folder = tmp_path_factory.mktemp("sdk")
-    recordings = list(chat_recordings(shared_dir))
-    async with AsyncExitStack() as block:
-        env, providers = {}, {}
-        for vendor, variable in VARIABLES.items():
-            own = [recording for recording in recordings if vendor_of(recording) == vendor]
-            own += [TALKATIVE] if vendor == "openai" else []
-            providers[vendor] = await block.enter_async_context(recorded_provider(own))
-            env[f"{variable}_BASE_URL"] = providers[vendor].base_url
-            env[f"{variable}_API_KEY"] = f"sk-{vendor}"
-        bootstrap, prefix = await block.enter_async_context(broker(request.param, folder, request))
-        stack = Stack(
-            folder,
-            bootstrap,
-            f"{prefix}sdk.",
-            GOMODEL_MASTER_KEY=KEY,
-            INGRESS_PING_INTERVAL="100ms",
-            **env,
-        )
-        block.callback(stack.erase)
-        await stack.start_all()
-        reading = await block.enter_async_context(tail(bootstrap, stack.topics.exchanges))
-        yield World(stack, providers, recordings, reading)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(gateway: Gateway, shared_dir: Path) -> AsyncIterator[World]:
+    async with tail(gateway.stack.bootstrap, gateway.stack.topics.exchanges) as reading:
+        yield World(gateway, reading)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(world: World) -> AsyncIterator[AsyncOpenAI]:
     async with world.client() as found:
         yield found
-
-
-def vendor_of(recording: Recording) -> str:
-    return recording.key.partition(":")[0]
-
-
-def instance_of(vendor: str) -> str:
-    return VARIABLES[vendor].lower().replace("_", "-")
 
 
 def arguments(recording: Recording, model: str) -> dict[str, Any]:
@@ -190,17 +123,17 @@ def direct_client(provider: RecordedProvider) -> AsyncOpenAI:
     return AsyncOpenAI(base_url=provider.base_url, api_key="direct", max_retries=0)
 
 
-@pytest.mark.parametrize("vendor", VARIABLES)
+@pytest.mark.parametrize("vendor", RECORDED)
 async def test_recordings(world: World, client: AsyncOpenAI, vendor: str) -> None:
     """Every recorded conversation: answers byte for byte, chunks and errors member for member."""
-    provider = world.providers[vendor]
+    provider = world.gateway.providers[vendor]
     own = [recording for recording in world.recordings if vendor_of(recording) == vendor]
     assert own
     async with direct_client(provider) as direct:
         for recording in own:
             model = recording.request["model"]
             expected = await seen(direct, recording, model)
-            found = await seen(client, recording, f"{instance_of(vendor)}/{model}")
+            found = await seen(client, recording, f"{world.gateway.instance(vendor)}/{model}")
             assert found == without_usage_chunk(expected, recording), recording.key
     assert not provider.unknown
 
@@ -209,7 +142,7 @@ async def test_recordings_hold_what_matters(world: World) -> None:
     """Among them are streams, tool calls, refusals, and members that the SDK does not know."""
     texts = [(one, msgspec.json.encode(one.response).decode()) for one in world.recordings]
 
-    assert len({vendor_of(one) for one, _ in texts}) >= len(VARIABLES)
+    assert len({vendor_of(one) for one, _ in texts}) >= len(RECORDED)
     assert len([one for one, _ in texts if one.streamed]) >= 15
     assert len([one for one, text in texts if '"tool_calls":[{' in text]) >= 40
     assert len([one for one, _ in texts if one.status == 400]) >= 4
@@ -230,11 +163,13 @@ async def test_blocking_client(world: World) -> None:
     """The blocking SDK sees of each provider what it sees directly."""
     for recording in samples(world.recordings):
         vendor, model = vendor_of(recording), recording.request["model"]
-        direct = OpenAI(base_url=world.providers[vendor].base_url, api_key="direct", max_retries=0)
-        through = OpenAI(base_url=f"{world.stack.url}/v1", api_key=KEY, max_retries=0)
+        direct = OpenAI(
+            base_url=world.gateway.providers[vendor].base_url, api_key="direct", max_retries=0
+        )
+        through = OpenAI(base_url=f"{world.gateway.url}/v1", api_key=KEY, max_retries=0)
         with direct, through:
             expected = await asyncio.to_thread(seen_by_sync, direct, recording, model)
-            name = f"{instance_of(vendor)}/{model}"
+            name = f"{world.gateway.instance(vendor)}/{model}"
             found = await asyncio.to_thread(seen_by_sync, through, recording, name)
         assert found == without_usage_chunk(expected, recording), recording.key
 
@@ -282,7 +217,7 @@ async def test_models(world: World, client: AsyncOpenAI) -> None:
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
 
 
-@pytest.mark.parametrize("given", ["Bearer sk-wrong", "Bearer sk-e2e-master-", "Basic c2s6eA=="])
+@pytest.mark.parametrize("given", ["Bearer sk-wrong", f"Bearer {KEY}-", "Basic c2s6eA=="])
 async def test_wrong_key(world: World, given: str) -> None:
     """AuthenticationError, for completions and for models."""
     async with world.client(default_headers={"Authorization": given}) as client:
@@ -390,7 +325,8 @@ async def test_an_id_of_ours(world: World, client: AsyncOpenAI) -> None:
     request_id = found._request_id
     assert request_id is not None
     (record,) = await world.reading.take(
-        world.stack.topics.exchanges, lambda r: r.key == request_id.encode() and is_outcome(r)
+        world.gateway.stack.topics.exchanges,
+        lambda r: r.key == request_id.encode() and is_outcome(r),
     )
     assert exchanges.decode(record.value).client == "master"
 
@@ -447,14 +383,15 @@ async def test_tool_calls_by_the_stream_helper(client: AsyncOpenAI) -> None:
     assert (call.function.name, call.function.arguments) == ("weather", '{"simulated": true}')
 
 
-async def test_keep_alive(world: World, client: AsyncOpenAI) -> None:
+async def test_keep_alive(world: World) -> None:
     """Comments between the words of a slow stream: they are there, and the SDK does not notice."""
     body: Any = {"model": "sim-500-lorem-3", "messages": HELLO, "stream": True}
-    stream = await client.chat.completions.create(**body)
-    words = [chunk.choices[0].delta.content or "" async for chunk in stream]
+    async with world.client(world.gateway.second) as client:
+        stream = await client.chat.completions.create(**body)
+        words = [chunk.choices[0].delta.content or "" async for chunk in stream]
     async with httpx.AsyncClient(timeout=30) as bare:
         found = await bare.post(
-            f"{world.stack.url}/v1/chat/completions",
+            f"{world.gateway.second}/v1/chat/completions",
             json=body,
             headers={"Authorization": f"Bearer {KEY}"},
         )
@@ -515,9 +452,7 @@ async def test_closed_stream(world: World, client: AsyncOpenAI) -> None:
 
 
 async def open_calls(world: World) -> int:
-    async with httpx.AsyncClient(timeout=10) as bare:
-        report = (await bare.get(f"http://127.0.0.1:{world.stack.sim_port}/calls")).json()
-    return int(report["open"])
+    return int((await world.gateway.sim_calls())["open"])
 
 
 async def nothing_open(world: World) -> None:
