@@ -10,8 +10,11 @@ from providers.passed_on import passed_on, retry_after
 from schemas.envelopes import JSON, error_body
 from schemas.errors import (
     BodyTooLarge,
+    ContentFiltered,
+    ContextLengthExceeded,
     GatewayError,
     InvalidRequest,
+    KeyRefused,
     ModelNotFound,
     NotFound,
     RateLimited,
@@ -33,14 +36,10 @@ _BY_STATUS: dict[int, type[GatewayError]] = {
 _BY_CODE: dict[str, type[GatewayError]] = {
     "model_not_found": ModelNotFound,
     "DeploymentNotFound": ModelNotFound,  # Azure
+    "context_length_exceeded": ContextLengthExceeded,
+    "content_filter": ContentFiltered,  # Azure
+    "content_policy_violation": ContentFiltered,
 }
-
-
-class KeyRefused(UpstreamError):
-    """The provider refused the key that the gateway is configured with."""
-
-    code = "provider_key_refused"
-    retryable = False
 
 
 class Reason(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 GatewayError
 ├── InvalidRequest                  400  the caller's mistake
+│   ├── ContextLengthExceeded       400
+│   ├── ContentFiltered             400
 │   ├── Unauthorized                401
 │   ├── PermissionDenied            403
 │   ├── NotFound                    404
@@ -17,6 +19,8 @@ GatewayError
 ├── InternalError                   500  our mistake
 ├── UpstreamError                   502  the provider's answer, or none
 │   ├── UpstreamUnreachable         502
+│   ├── KeyRefused                  502
+│   ├── UpstreamUnavailable         503
 │   ├── StreamTruncated             502
 │   └── UpstreamTimeout             504
 ├── Interrupted                     502  a worker died after bytes had gone out
@@ -56,6 +60,18 @@ class InvalidRequest(GatewayError):
     status = 400
     code = "invalid_request"
     type = "invalid_request_error"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt is longer than the model's context: shorten it or choose a model with a larger one."""
+
+    code = "context_length_exceeded"
+
+
+class ContentFiltered(InvalidRequest):
+    """The provider's content filter refused the request."""
+
+    code = "content_filter"
 
 
 class Unauthorized(InvalidRequest):
@@ -164,6 +180,20 @@ class UpstreamUnreachable(UpstreamError):
     """The provider could not be reached."""
 
     code = "upstream_unreachable"
+
+
+class KeyRefused(UpstreamError):
+    """The provider refused the key that the gateway is configured with."""
+
+    code = "provider_key_refused"
+    retryable = False
+
+
+class UpstreamUnavailable(UpstreamError):
+    """Every provider of this model has failed repeatedly and is left alone for a moment."""
+
+    status = 503
+    code = "upstream_unavailable"
 
 
 class StreamTruncated(UpstreamError):

@@ -31,6 +31,8 @@ MetricName = Literal[
     "sluice_upstream_calls",  # Counter: provider calls; provider, status
     "sluice_upstream_duration_seconds",  # Histogram: call to last byte; provider
     "sluice_first_token_seconds",  # Histogram: call to first content; provider
+    "sluice_retries",  # Counter: provider calls beyond a request's first
+    "sluice_failovers",  # Counter: of these, those of another candidate
     "sluice_dead_letters",  # Counter: records written to llm.dead-letters; role
     "sluice_moved_requests",  # Counter: pinned requests produced again
     "sluice_redeliveries",  # Counter: requests that run again after a crash
@@ -57,6 +59,8 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_upstream_calls": ("Provider calls", ("provider", "status")),
     "sluice_upstream_duration_seconds": ("Provider call to last byte", ("provider",)),
     "sluice_first_token_seconds": ("Provider call to first content", ("provider",)),
+    "sluice_retries": ("Provider calls beyond a request's first", ()),
+    "sluice_failovers": ("Provider calls of another candidate than the one before", ()),
     "sluice_dead_letters": ("Records written to the dead letters", ("role",)),
     "sluice_moved_requests": ("Pinned requests produced again", ()),
     "sluice_redeliveries": ("Requests that run again after a crash", ()),

@@ -1,0 +1,126 @@
+"""What rules may ask about a request. Read from its body without knowing its dialect's details."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from schemas.requests import Request
+
+Value = str | int | bool | dict[str, str]
+FACTS: dict[str, str] = {
+    "model": "string: as asked for",
+    "user_path": "string: `/a/b/c`",
+    "key": "string: the name of the caller's key, empty if it has none",
+    "operation": "string: chat, embeddings, …",
+    "dialect": "string: openai_chat, openai_responses, anthropic, gemini, …",
+    "stream": "bool",
+    "input_tokens": "int: estimated, four bytes of the body a token, images left out",
+    "max_tokens": "int: the caller's limit of the answer, 0 if it gave none",
+    "tools": "bool: it brings tools",
+    "images": "bool: it brings images",
+    "turns": "int: messages in it",
+    "metadata": "map of strings: the body's `metadata`",
+    "headers": "map of strings: the caller's headers that were passed on, names in lower case",
+    "user": "string: the body's `user`, empty if it has none",
+    "hour": "int: 0 to 23, UTC",
+}
+BYTES_A_TOKEN = 4
+_IMAGE_MARKS = (b'"image_url"', b'"input_image"', b'"type":"image"', b'"type": "image"', b'"image/')
+
+
+class _Body(Struct):
+    tools: Raw = Raw()
+    metadata: dict[str, Raw] | None = None
+    user: Raw = Raw()
+    max_tokens: Raw = Raw()
+    max_completion_tokens: Raw = Raw()
+    max_output_tokens: Raw = Raw()
+    messages: list[Raw] | None = None
+    contents: list[Raw] | None = None
+    input: Raw = Raw()
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+_text = msgspec.json.Decoder(str).decode
+_number = msgspec.json.Decoder(int).decode
+_list = msgspec.json.Decoder(list[Raw]).decode
+_EMPTY = frozenset({b"", b"null", b"[]"})
+
+
+def facts(request: Request, model: str, *, stream: bool, now: float) -> dict[str, Value]:
+    """The variables of a rule's condition; `now` in epoch seconds."""
+    try:
+        body = _decode(request.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = _Body()
+    images = any(mark in request.body for mark in _IMAGE_MARKS)
+    return {
+        "model": model,
+        "user_path": request.user_path,
+        "key": request.client or "",
+        "operation": request.operation,
+        "dialect": request.dialect,
+        "stream": stream,
+        "input_tokens": estimate(request.body, images=images),
+        "max_tokens": _limit(body),
+        "tools": bytes(body.tools) not in _EMPTY,
+        "images": images,
+        "turns": _turns(body),
+        "metadata": _metadata(body),
+        "headers": request.http_headers,
+        "user": _string(body.user),
+        "hour": int(now % 86_400 // 3_600),
+    }
+
+
+def estimate(body: bytes, *, images: bool) -> int:
+    """Tokens of a body, for choosing among models; images and files are data, not text."""
+    size = len(body)
+    if images:
+        size -= _data_bytes(body)
+    return size // BYTES_A_TOKEN
+
+
+def _data_bytes(body: bytes) -> int:
+    """Bytes of base64 in data URLs and `data` members: long runs without a quotation mark."""
+    total = at = 0
+    while (found := body.find(b'"', at)) >= 0:
+        end = body.find(b'"', found + 1)
+        if end < 0:
+            break
+        if end - found > 4096 and b" " not in body[found : found + 512]:
+            total += end - found
+        at = end + 1
+    return total
+
+
+def _limit(body: _Body) -> int:
+    for raw in (body.max_completion_tokens, body.max_output_tokens, body.max_tokens):
+        try:
+            if bytes(raw) not in _EMPTY:
+                return _number(raw)
+        except msgspec.DecodeError:
+            continue
+    return 0
+
+
+def _turns(body: _Body) -> int:
+    given = body.messages or body.contents
+    if given is not None:
+        return len(given)
+    try:
+        return len(_list(body.input))
+    except msgspec.DecodeError:
+        return 1
+
+
+def _metadata(body: _Body) -> dict[str, str]:
+    return {name: _string(value) for name, value in (body.metadata or {}).items()}
+
+
+def _string(raw: Raw) -> str:
+    try:
+        return _text(raw) if raw else ""
+    except msgspec.DecodeError:
+        return ""

@@ -1,0 +1,93 @@
+"""What this worker knows of each provider: its breaker, its rest, its speed, its load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from streams.routing.breaker import Breaker
+from streams.routing.config import BreakerConfig
+
+SMOOTHING = 0.2  # weight of the newest time in a moving average
+Key = tuple[str, str]  # instance, model
+
+
+class Health:
+    """Of one model at one instance. Times are monotonic seconds."""
+
+    __slots__ = ("_answer", "_first_token", "breaker", "resting_until")
+
+    def __init__(self, config: BreakerConfig) -> None:
+        self.breaker = Breaker(config)
+        self.resting_until = 0.0  # it asked to be left alone until then
+        self._first_token: float | None = None  # moving averages
+        self._answer: float | None = None
+
+    def available(self, now: float) -> bool:
+        return now >= self.resting_until and self.breaker.available(now)
+
+    def retry_in(self, now: float) -> float:
+        """Seconds after which it can be asked again."""
+        return max(self.resting_until - now, self.breaker.retry_in(now), 0.0)
+
+    def rest(self, until: float) -> None:
+        self.resting_until = max(self.resting_until, until)
+
+    def latency(self, *, streamed: bool) -> float | None:
+        """Seconds to the first token of a stream, or to the whole of a plain answer."""
+        return self._first_token if streamed else self._answer
+
+    def observe(self, seconds: float, *, streamed: bool) -> None:
+        """Such a time."""
+        known = self.latency(streamed=streamed)
+        mean = seconds if known is None else known + SMOOTHING * (seconds - known)
+        if streamed:
+            self._first_token = mean
+        else:
+            self._answer = mean
+
+
+class HealthBook:
+    """The health of all, made as they are first asked for, and the calls that run now."""
+
+    def __init__(self, breaker: BreakerConfig, limits: Mapping[str, int]) -> None:
+        self._breaker = breaker
+        self._limits = limits
+        self._health: dict[Key, Health] = {}
+        self._running: dict[str, int] = {}
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def of(self, instance: str, model: str) -> Health:
+        key = (instance, model)
+        if (found := self._health.get(key)) is None:
+            found = self._health[key] = Health(self._breaker)
+        return found
+
+    def known(self) -> Iterable[tuple[Key, Health]]:
+        return self._health.items()
+
+    def running(self, instance: str) -> int:
+        return self._running.get(instance, 0)
+
+    def has_room(self, instance: str) -> bool:
+        limit = self._limits.get(instance)
+        return limit is None or self.running(instance) < limit
+
+    def enter(self, instance: str) -> None:
+        self._running[instance] = self.running(instance) + 1
+
+    def leave(self, instance: str) -> None:
+        self._running[instance] -= 1
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait_for_room(self) -> None:
+        """Until some call has ended."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
