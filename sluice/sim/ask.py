@@ -1,125 +1,146 @@
-"""Requests as the simulated provider reads them, refused as OpenAI refuses them."""
+"""What is asked of the simulated provider, whatever the dialect."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import re
+from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from schemas.errors import InvalidRequest
-
-_MARK = re.compile(r"\[sim:([^\]\s]{1,200})\]")
-_MAX_CHOICES = 128
-
-
-class _Function(Struct):
-    name: str = "function"
+Role = Literal["system", "user", "assistant", "tool"]
+Schema = dict[str, object]
+T = TypeVar("T")
+_KEY = re.compile(r"\[sim:([^\]\s]{1,200})\]")
+_SCRIPT = re.compile(r"\[(sim(?:-[a-z0-9]{1,20}){1,20})\]")
 
 
-class _Tool(Struct):
-    function: _Function | None = None
+class Refused(Exception):
+    """The provider refuses a request, with an HTTP status; each dialect has its own words for it."""
+
+    def __init__(
+        self, status: int, message: str, param: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
 
 
-class _StreamOptions(Struct):
-    include_usage: bool | None = None
+class Call(Struct, frozen=True):
+    """A request as a dialect reads it."""
+
+    body: bytes
+    key: str | None = None  # of the header
+    model: str = ""  # of the path
+    stream: bool = False  # of the path
 
 
-class _Message(Struct):
-    role: str
-    content: Raw = Raw(b"null")
+class Turn(Struct, frozen=True):
+    """What somebody said; pictures and the like are described in brackets."""
+
+    role: Role
+    text: str
 
 
-class _Body(Struct):
-    model: str | None = None
-    messages: list[_Message] | None = None
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    n: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    tools: list[_Tool] | None = None
-    metadata: dict[str, str] | None = None
+class Talk(Struct, frozen=True):
+    """What the turns come down to."""
+
+    prompt: str  # the last user message
+    words: int  # of all turns
+    digest: bytes  # of model and turns
+    results: tuple[str, ...]  # of tools, since the model spoke last
+    key: str | None  # by which the call is counted
+    script: str | None  # in the prompt, for want of one in the model's name
 
 
-class Ask(Struct, frozen=True):
+class Tool(Struct, frozen=True):
+    """A tool that may be called."""
+
+    name: str
+    schema: Schema = {}
+    kind: Literal["function", "custom", "shell"] = "function"
+
+
+class Choice(Struct, frozen=True):
+    """Whether tools are to be called; `tool` names the only one."""
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    tool: str | None = None
+
+
+class Ask(Struct, frozen=True, kw_only=True):
     """What is asked for."""
 
     model: str
-    prompt: str  # the last user message
-    words: int  # of all messages
-    digest: bytes  # of model and messages
-    stream: bool
-    include_usage: bool
-    choices: int
-    limit: int | None  # of words
-    tool: str
-    key: str | None  # by which the call is counted
+    talk: Talk
+    stream: bool = False
+    include_usage: bool = True
+    choices: int = 1
+    limit: int | None = None  # of words
+    stop: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    choice: Choice = Choice()
+    parallel: bool = True
+    schema: Schema | None = None  # of the answer
+    json: bool = False  # the answer is an object
+    thinks: bool = False
+    told: dict[str, Raw] = {}  # members of the request that the answer repeats
 
 
-class _Part(Struct):
-    text: str = ""
-
-
-_decode = msgspec.json.Decoder(_Body).decode
-_content = msgspec.json.Decoder(str | list[_Part] | None).decode
-
-
-def read(body: bytes, key: str | None) -> Ask:
-    """The request in a body; InvalidRequest if OpenAI would refuse it.
-
-    `key` is what the caller's header names; without it `metadata.sim_key` counts, then a mark
-    `[sim:KEY]` in the last user message.
-    """
-    try:
-        asked = _decode(body)
-        texts = [(message.role, _text(message.content)) for message in asked.messages or ()]
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"Invalid type: {error}.") from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidRequest("We could not parse the JSON body of your request.") from error
-    _check(asked)
-    prompt = next((text for role, text in reversed(texts) if role == "user"), "")
-    marked = _MARK.search(prompt)
-    whole = "\0".join(text for pair in texts for text in pair)
-    return Ask(
-        model=asked.model or "",
+def talk(model: str, turns: Sequence[Turn], key: str | None = None) -> Talk:
+    """`key` is what the caller names; without it a mark `[sim:KEY]` in the last user message counts."""
+    prompt = next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
+    results: list[str] = []
+    for turn in reversed(turns):
+        if turn.role == "assistant":
+            break
+        if turn.role == "tool":
+            results.insert(0, turn.text)
+    marked, script = _KEY.search(prompt), _SCRIPT.search(prompt)
+    whole = "\0".join(text for turn in turns for text in (turn.role, turn.text))
+    return Talk(
         prompt=prompt,
-        words=max(1, sum(len(text.split()) for _, text in texts)),
-        digest=hashlib.blake2b(f"{asked.model}\0{whole}".encode(), digest_size=16).digest(),
-        stream=bool(asked.stream),
-        include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
-        choices=asked.n or 1,
-        limit=asked.max_completion_tokens or asked.max_tokens,
-        tool=_tool(asked),
-        key=key or (asked.metadata or {}).get("sim_key") or (marked[1] if marked else None),
+        words=max(1, sum(len(turn.text.split()) for turn in turns)),
+        digest=hashlib.blake2b(f"{model}\0{whole}".encode(), digest_size=16).digest(),
+        results=tuple(results),
+        key=key or (marked[1] if marked else None),
+        script=script[1] if script else None,
     )
 
 
-def _check(asked: _Body) -> None:
-    if not asked.model:
-        raise InvalidRequest("you must provide a model parameter")
-    if asked.messages is None:
-        raise InvalidRequest("Missing required parameter: 'messages'.", param="messages")
-    if not asked.messages:
-        raise InvalidRequest("Invalid 'messages': empty array.", param="messages")
-    if asked.stream_options is not None and not asked.stream:
-        text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        raise InvalidRequest(text, param="stream_options")
-    if asked.n is not None and not 1 <= asked.n <= _MAX_CHOICES:
-        raise InvalidRequest(f"Invalid 'n': must be 1 to {_MAX_CHOICES}.", param="n")
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """The body, typed; Refused if it is not what it must be."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Refused(400, f"Invalid type: {error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, "We could not parse the JSON body of your request.") from error
 
 
-def _text(content: Raw) -> str:
-    found = _content(content)
-    if found is None or isinstance(found, str):
-        return found or ""
-    return "".join(part.text for part in found)
+def described(media_type: str, data: str) -> str:
+    """A picture, a sound or a document in base64, in the words of a turn."""
+    try:
+        size = len(base64.b64decode(data, validate=True))
+    except binascii.Error as error:
+        raise Refused(400, f"Invalid base64 data of type {media_type[:100]}.") from error
+    return f" [{_kind(media_type)} {media_type} {size}]"
 
 
-def _tool(asked: _Body) -> str:
-    for tool in asked.tools or ():
-        if tool.function is not None:
-            return tool.function.name
-    return "function"
+def linked(url: str, kind: str = "image") -> str:
+    """The same for a URL, which may hold the data itself."""
+    if url.startswith("data:"):
+        head, _, data = url[5:].partition(",")
+        return described(head.removesuffix(";base64"), data)
+    return f" [{kind} {url}]"
+
+
+def _kind(media_type: str) -> str:
+    kind = media_type.partition("/")[0]
+    return kind if kind in ("image", "audio", "video") else "file"

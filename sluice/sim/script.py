@@ -6,7 +6,13 @@
                     lorem-K      K words
                     bytes-N      N bytes
                     json-K       a JSON object with K members
-                    tool         a call of the first tool of the request
+                    tool         a call of the first tool of the request; once its result has come,
+                                 the result as text
+                    tools-K      the same with K calls at once, of the tools in turn
+                    refusal      a refusal
+                    filtered     the last user message, ended by a content filter
+    and before      think-K      K words of thoughts
+    what it counts  cached-K     K tokens of the prompt came from a cache
     how fast        N            N ms before the first token and N ms between tokens;
                                  a plain answer waits N ms once
     how it fails    status-S     HTTP status S; 429 and 503 with Retry-After
@@ -16,14 +22,15 @@
                     stall-N      after N chunks silence for ever; a plain body after a half
                     malformed-N  after N chunks an event that is not JSON; a plain body likewise
                     error-N      after N chunks an error event; a plain answer is an error object
-                    no-done      a stream without `[DONE]`
+                    no-done      a stream without its dialect's end
                     refuse       the connection is closed before any answer
                     hang         no answer, ever
     how often       flaky-N      only the first N calls with the same model and messages fail; without
                                  any other fault by status 500
 
 `sim-20-lorem-32` streams 32 words, one each 20 ms. `sim-flaky-2-cut-3` breaks off twice. A name that
-does not begin with `sim` is taken for `sim-echo`.
+does not begin with `sim` is taken for `sim-echo`. A script in brackets in the last user message, as
+`[sim-tools-2]`, stands in for the model's name.
 """
 
 from __future__ import annotations
@@ -32,14 +39,15 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-Says = Literal["echo", "lorem", "bytes", "json", "tool"]
+Says = Literal["echo", "lorem", "bytes", "json", "tool", "tools", "refusal", "filtered"]
 Fault = Literal[
     "status", "cut", "truncate", "stall", "malformed", "error", "no-done", "refuse", "hang"
 ]
 _SAYS: tuple[Says, ...] = get_args(Says)
 _FAULTS: tuple[Fault, ...] = get_args(Fault)
-_PLAIN = frozenset({"echo", "tool", "no-done", "refuse", "hang"})  # parts without a number
-_NUMBERED = frozenset({*_SAYS, *_FAULTS, "delay", "retry", "flaky"}) - _PLAIN
+# Parts without a number.
+_PLAIN = frozenset({"echo", "tool", "refusal", "filtered", "no-done", "refuse", "hang"})
+_NUMBERED = frozenset({*_SAYS, *_FAULTS, "delay", "retry", "flaky", "think", "cached"}) - _PLAIN
 _MAX_NUMBER = 64 << 20
 LISTED = (
     "sim-echo",
@@ -68,6 +76,8 @@ class Script(Struct, frozen=True):
     number: int = 0
     retry_after: int = 1  # seconds
     flaky: int = 0
+    think: int = 0  # words
+    cached: int = 0  # tokens
 
 
 def parse(model: str) -> Script:
@@ -117,4 +127,6 @@ def _script(found: dict[str, int], model: str) -> Script:
         number=found[faults[0]] if faults else 0,
         retry_after=found.get("retry", 1),
         flaky=flaky,
+        think=found.get("think", 0),
+        cached=found.get("cached", 0),
     )

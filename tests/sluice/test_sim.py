@@ -122,7 +122,7 @@ async def test_choices_limit_and_tool(sim: aiohttp.ClientSession) -> None:
 async def test_status(sim: aiohttp.ClientSession) -> None:
     """`status-S` is an OpenAI error; 429 says when to come back."""
     status, body = await chat(sim, "sim-status-500")
-    assert (status, msgspec.json.decode(body)["error"]["type"]) == (500, "provider_error")
+    assert (status, msgspec.json.decode(body)["error"]["type"]) == (500, "server_error")
     request = {"model": "sim-status-429-retry-7", "messages": MESSAGES}
     async with sim.post("/v1/chat/completions", json=request) as response:
         assert (response.status, response.headers["Retry-After"]) == (429, "7")
