@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import cel_expr_python.cel as cel
 import structlog
-from cel_expr_python import cel
 
 from streams.routing.config import Rule
 from streams.routing.facts import FACTS, Value
