@@ -12,18 +12,14 @@ from typing import Any
 import structlog
 from sanic import Sanic
 from sanic.http import Http
-from sanic.response import HTTPResponse
 from sanic.server import AsyncioServer
 
-from ingress.api.chat import chat
-from ingress.api.health import health, metrics as metrics_page, ready as readiness
-from ingress.api.models import model, models
 from ingress.config import IngressConfig
 from ingress.connection import Connection
-from ingress.errors import Errors, identity_lines
+from ingress.errors import Errors
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
-from ingress.wire import Answer
+from ingress.routes import add_routes
 from schemas.clock import Clock
 from schemas.kafka import KafkaConfig
 from schemas.metrics import Metrics
@@ -35,7 +31,6 @@ _serial = itertools.count()
 # Sanic reads on after an answer to a body that was refused, up to this much beyond the body limit.
 _DISCARD = 32 << 20
 HEAD_TIMEOUT = 10.0  # seconds
-_READ = ("GET", "HEAD")
 
 
 def create_app(
@@ -65,43 +60,9 @@ def create_app(
         RESPONSE_TIMEOUT=max(config.request_timeout, config.body_timeout) + 60.0,
     )
     app.ctx.gateway = Gateway(config, kafka, catalog, metrics, clock)
-    _add_routes(app)
+    app.ctx.base_path = config.base_path.encode()
+    add_routes(app, config)
     return app
-
-
-def _add_routes(app: Sanic[Any, Any]) -> None:
-    # `stream` only means that the handler reads the body itself, under its own limits.
-    app.add_route(chat, "/v1/chat/completions", methods=["POST"], stream=True)
-    for handler, path in (
-        (models, "/v1/models"),
-        (model, "/v1/models/<name:path>"),
-        (health, "/health"),
-        (readiness, "/health/ready"),
-        (metrics_page, "/metrics"),
-    ):
-        app.add_route(handler, path, methods=_READ, ignore_body=True)
-    for path, methods in (
-        ("/v1/chat/completions", "POST"),
-        ("/v1/models", "GET, HEAD"),
-        ("/v1/models/<name:path>", "GET, HEAD"),
-        ("/health", "GET, HEAD"),
-        ("/health/ready", "GET, HEAD"),
-        ("/metrics", "GET, HEAD"),
-    ):
-        name = f"options-{path.strip('/').partition('/<')[0].replace('/', '-')}-{'<' in path}"
-        app.add_route(_Options(methods), path, methods=["OPTIONS"], ignore_body=True, name=name)
-
-
-class _Options:
-    """Answers OPTIONS with the methods of one path."""
-
-    def __init__(self, methods: str) -> None:
-        self._lines = b"allow: %s, OPTIONS\r\n" % methods.encode()
-
-    async def __call__(self, request: IncomingRequest, name: str = "") -> HTTPResponse:
-        gateway: Gateway = request.app.ctx.gateway
-        gateway.identify(request)
-        return Answer(204, self._lines + identity_lines(request))
 
 
 async def run(app: Sanic[Any, Any], *, stop: asyncio.Event, ready: Callable[[str], None]) -> None:

@@ -20,6 +20,8 @@ _TRACEPARENT = re.compile(
 )
 USER_PATH_HEADERS = ("x-sluice-user-path", "x-gomodel-user-path")
 MAX_USER_PATH = 1024
+# OpenAI's organization, project and betas, and what providers that speak its dialect ask for beside.
+OPENAI_HEADERS = ("openai-", "x-grok-conv-id", "http-referer", "x-title", "x-openrouter-title")
 
 
 class Caller(Struct, frozen=True):

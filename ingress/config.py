@@ -26,3 +26,9 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     shutdown_timeout: float = 30.0
     drop_params: bool = False  # what a provider cannot be told may be left out
     max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused
+    base_path: str = ""  # `/prefix` under which everything is mounted
+    metrics_enabled: bool = True
+    metrics_path: str = "/metrics"
+    passthrough_enabled: bool = True
+    passthrough_v1_alias: bool = True  # `/p/<provider>/v1/…` is `/p/<provider>/…`
+    passthrough_providers: tuple[str, ...] = ()  # instances or vendors; empty: every one

@@ -10,10 +10,11 @@ import msgspec
 from ingress import sse
 from ingress.errors import identity_lines
 from ingress.guards import IncomingRequest
+from ingress.json_array import ArrayAnswer
 from ingress.replies import Slot
 from ingress.wire import SLICE, Answer
 from schemas.clock import Clock
-from schemas.envelopes import EVENT_STREAM, error_body
+from schemas.envelopes import EVENT_STREAM, JSON, error_body
 from schemas.errors import Interrupted
 from schemas.faultpoints import reach
 from schemas.replies import Head
@@ -121,10 +122,13 @@ class Delivery(msgspec.Struct, frozen=True):
 
 def _answer(request: IncomingRequest, head: Head, content: bytes, more: bytes = b"") -> Answer:
     """An answer with the headers of `head`, connected to the request's stream."""
-    lines = _fixed_lines(head.content_type, head.provider, head.model) + identity_lines(request)
+    array = request.json_array and is_stream(head)
+    content_type = JSON if array else head.content_type
+    lines = _fixed_lines(content_type, head.provider, head.model) + identity_lines(request)
     if head.http_headers:
         lines += _upstream_lines(head.http_headers)
-    answer = Answer(head.status, lines + more, content)
+    made = ArrayAnswer if array else Answer
+    answer = made(head.status, lines + more, content)
     stream: Any = request.stream
     stream.respond(answer)
     request.responded = True

@@ -13,6 +13,7 @@ from typing import Any
 from sanic.compat import Header
 from sanic.request import Request as SanicRequest
 
+from ingress.dialects import dialect_of
 from schemas.errors import InvalidRequest
 from schemas.requests import Dialect
 
@@ -78,23 +79,6 @@ def _field_reason(field: bytes) -> str | None:
     return None
 
 
-# Also of paths below them that do not exist: the sender's SDK is the same.
-_DIALECTS: tuple[tuple[bytes, Dialect], ...] = (
-    (b"/v1/messages", "anthropic"),
-    (b"/anthropic", "anthropic"),
-    (b"/v1beta", "gemini"),
-    (b"/v1/responses", "openai_responses"),
-)
-
-
-def dialect_of(url: bytes) -> Dialect:
-    """The dialect of whoever asks for that path."""
-    for prefix, dialect in _DIALECTS:
-        if url.startswith(prefix):
-            return dialect
-    return "openai_chat"
-
-
 class IncomingRequest(SanicRequest):
     """A request whose head was checked; Sanic makes one for each, and an empty one to report errors.
 
@@ -102,9 +86,10 @@ class IncomingRequest(SanicRequest):
     then closes it: nothing that follows a doubtful head is read as another request.
     """
 
-    __slots__ = ("client_request_id", "dialect", "gateway_id")
+    __slots__ = ("client_request_id", "dialect", "gateway_id", "json_array")
 
     dialect: Dialect  # in which its sender understands an answer
+    json_array: bool  # it wants a stream's events as the elements of one JSON array
     gateway_id: str | None
     client_request_id: str | None
     stream: Any  # Sanic's Http while the request is being answered
@@ -118,6 +103,8 @@ class IncomingRequest(SanicRequest):
         else:
             url_bytes = b"*"  # an empty one may be made because of the URL
         super().__init__(url_bytes, headers, version, head=head, **rest)
-        self.dialect = dialect_of(url_bytes)
+        base_path: bytes = getattr(self.app.ctx, "base_path", b"")
+        self.dialect = dialect_of(url_bytes.removeprefix(base_path), headers)
+        self.json_array = False
         self.gateway_id = None
         self.client_request_id = None

@@ -83,7 +83,7 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
 
 def _caller(gateway: Gateway, request: IncomingRequest) -> Caller:
     headers = request.headers
-    client = gateway.auth.client(headers)
+    client = gateway.auth.client(headers, request.query_string)
     check_coding(headers)
     return Caller(
         client,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ingress.caller import OPENAI_HEADERS
 from ingress.guards import IncomingRequest
 from ingress.intake import Asked, take
 from ingress.wire import Answer
 
-# OpenAI's organization and project; betas of what imitates it.
-_CHAT = Asked("chat", passed=("openai-", "x-grok-conv-id", "http-referer", "x-title"))
+_CHAT = Asked("chat", passed=OPENAI_HEADERS)
 
 
 async def chat(request: IncomingRequest) -> Answer | None:

@@ -40,7 +40,7 @@ def _answer(gateway: Gateway, request: IncomingRequest, name: str | None) -> Ans
     began = gateway.clock.monotonic()
     try:
         gateway.identify(request)
-        gateway.auth.client(request.headers)
+        gateway.auth.client(request.headers, request.query_string)
         answer = Answer(200, _LINES + identity_lines(request), _content(gateway, name))
     except GatewayError as error:
         answer = error_answer(request, error)

@@ -1,0 +1,116 @@
+"""Every route, in one list; OPTIONS is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+from sanic import Sanic
+from sanic.response import HTTPResponse
+
+from ingress.api.chat import chat
+from ingress.api.completions import completions
+from ingress.api.embeddings import embeddings
+from ingress.api.gemini import gemini
+from ingress.api.health import health, metrics, ready
+from ingress.api.messages import count_tokens, messages
+from ingress.api.models import model, models
+from ingress.api.responses import compact, input_tokens, responses
+from ingress.config import IngressConfig
+from ingress.errors import identity_lines
+from ingress.gateway import Gateway
+from ingress.guards import IncomingRequest
+from ingress.wire import Answer
+
+Handler = Callable[..., Awaitable[HTTPResponse | None]]
+
+
+class Route(Struct, frozen=True):
+    """A path that is answered. What stands in `<…>` is handed to the handler by that name, as it came."""
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+    reads_body: bool = False  # the handler reads it, under its own limits
+
+
+def _ask(path: str, handler: Handler) -> Route:
+    return Route(path, ("POST",), handler, reads_body=True)
+
+
+def _look(path: str, handler: Handler) -> Route:
+    return Route(path, ("GET", "HEAD"), handler)
+
+
+ROUTES = (
+    _ask("/v1/chat/completions", chat),
+    _ask("/v1/completions", completions),
+    _ask("/v1/responses", responses),
+    _ask("/v1/responses/input_tokens", input_tokens),
+    _ask("/v1/responses/compact", compact),
+    _ask("/v1/embeddings", embeddings),
+    # What an SDK asks for below a base URL that is the gateway's root, or one that names its maker:
+    # there, too, the lists of models have that maker's form.
+    *(
+        route
+        for root in ("", "/anthropic")
+        for route in (
+            _ask(f"{root}/v1/messages", messages),
+            _ask(f"{root}/v1/messages/count_tokens", count_tokens),
+        )
+    ),
+    *(_ask(f"{root}/models/<name:path>", gemini) for root in ("/v1", "/v1beta")),
+    *(_ask(f"/gemini{root}/models/<name:path>", gemini) for root in ("/v1", "/v1beta")),
+    *(
+        route
+        for root in ("/v1", "/v1beta", "/anthropic/v1", "/gemini/v1", "/gemini/v1beta")
+        for route in (
+            _look(f"{root}/models", models),
+            _look(f"{root}/models/<name:path>", model),
+        )
+    ),
+    _look("/health", health),
+    _look("/health/ready", ready),
+)
+
+
+def table(config: IngressConfig) -> list[Route]:
+    """The routes of a gateway that is configured so, below its prefix."""
+    found = list(ROUTES)
+    if config.metrics_enabled:
+        found.append(_look(config.metrics_path, metrics))
+    return found
+
+
+def add_routes(app: Sanic[Any, Any], config: IngressConfig) -> None:
+    """Tell the application of its routes."""
+    methods: dict[str, tuple[str, ...]] = {}
+    for number, route in enumerate(table(config)):
+        methods[route.path] = methods.get(route.path, ()) + route.methods
+        app.add_route(
+            route.handler,  # type: ignore[arg-type]  # None: the answer was written
+            config.base_path + route.path,
+            methods=route.methods,
+            name=f"route-{number}",
+            # `stream` only means that the handler reads the body itself.
+            stream=route.reads_body,
+            ignore_body=not route.reads_body,
+        )
+    for number, (path, known) in enumerate(methods.items()):
+        if "OPTIONS" not in known:
+            handler, name = _Options(known), f"options-{number}"
+            path = config.base_path + path
+            app.add_route(handler, path, methods=["OPTIONS"], ignore_body=True, name=name)
+
+
+class _Options:
+    """Answers OPTIONS with the methods of one path."""
+
+    def __init__(self, methods: tuple[str, ...]) -> None:
+        self._lines = b"allow: %s, OPTIONS\r\n" % ", ".join(methods).encode()
+
+    async def __call__(self, request: IncomingRequest, **_: str) -> HTTPResponse:
+        gateway: Gateway = request.app.ctx.gateway
+        gateway.identify(request)
+        return Answer(204, self._lines + identity_lines(request))
