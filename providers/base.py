@@ -45,7 +45,7 @@ class Endpoint(Struct, frozen=True):
     instance: str
     routes: dict[str, Route]
     base_url: str  # what a path of a relayed request is put behind
-    models_url: str
+    models_url: str  # empty: it has no list
     headers: dict[str, str]
     request_id_header: str | None = None  # the vendor logs a caller's id under this name
     default_max_tokens: int = 4096  # for a dialect that must have a limit, if the caller gave none

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from providers.quirks.openai import completion_tokens_for_reasoning
+from providers.quirks.openai import (
+    completion_tokens_for_reasoning,
+    effort_of_reasoning,
+    without_sampling_for_reasoning,
+)
 from providers.vendors.azure import azure_place
 from providers.vendors.google import NATIVE, gemini_place
 from providers.vendors.row import (
@@ -15,7 +19,17 @@ from providers.vendors.row import (
     x_goog_api_key,
 )
 
-_OPENAI_CHAT = usual("openai_chat", quirks=(completion_tokens_for_reasoning,))
+_CHAT_AND_RESPONSES = {
+    **usual(
+        "openai_chat",
+        quirks=(
+            effort_of_reasoning,
+            completion_tokens_for_reasoning,
+            without_sampling_for_reasoning,
+        ),
+    ),
+    **usual("openai_responses", quirks=(without_sampling_for_reasoning,)),
+}
 
 OPENAI = Vendor(
     name="openai",
@@ -24,9 +38,8 @@ OPENAI = Vendor(
     base_url="https://api.openai.com/v1",
     authenticate=bearer,
     routes={
-        **_OPENAI_CHAT,
-        **usual("openai_responses", "openai_completions", "openai_embeddings"),
-        **usual("openai_count", "openai_compact"),
+        **_CHAT_AND_RESPONSES,
+        **usual("openai_completions", "openai_embeddings", "openai_count", "openai_compact"),
     },
     request_id_header="X-Client-Request-Id",
 )
@@ -59,8 +72,8 @@ AZURE = Vendor(
     link="https://learn.microsoft.com/azure/ai-foundry/openai/latest",
     authenticate=api_key,
     routes={
-        **_OPENAI_CHAT,
-        **usual("openai_responses", "openai_completions", "openai_embeddings"),
+        **_CHAT_AND_RESPONSES,
+        **usual("openai_completions", "openai_embeddings"),
     },
     place=azure_place,
     api_versions=True,

@@ -25,7 +25,7 @@ def gemini_place(vendor: Vendor, base_url: str, version: str | None) -> Placed:
     if not urlsplit(base_url).path:
         base_url += "/v1beta"
     if not base_url.endswith("/openai"):
-        return replace(behind(vendor, base_url, None), authenticate=x_goog_api_key, lists="gemini")
+        return replace(behind(vendor, base_url, None), authenticate=x_goog_api_key)
     return replace(
         behind(replace(vendor, routes=_COMPATIBLE, models_path="/models"), base_url, None),
         authenticate=bearer,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from providers.vendors.row import Vendor, bearer, usual
-
-_CHAT = usual("openai_chat")
+from providers.quirks.headers import conversation_id, own_title
+from providers.quirks.hosted import (
+    effort_high_or_max,
+    max_tokens_by_its_old_name,
+    short_tool_ids,
+    temperature_above_zero,
+    without_stream_options,
+)
+from providers.quirks.openai import effort_of_reasoning
+from providers.vendors.row import Vendor, bearer, beside, usual
 
 XAI = Vendor(
     name="xai",
@@ -12,15 +19,16 @@ XAI = Vendor(
     link="https://docs.x.ai/docs/api-reference",
     base_url="https://api.x.ai/v1",
     authenticate=bearer,
-    routes=usual("openai_chat", "openai_responses"),
+    routes=usual("openai_chat", "openai_responses", "openai_embeddings"),
+    header_quirks=(conversation_id,),
 )
 GROQ = Vendor(
     name="groq",
     title="Groq",
-    link="https://console.groq.com/docs/api-reference",
+    link="https://console.groq.com/docs/openai",
     base_url="https://api.groq.com/openai/v1",
     authenticate=bearer,
-    routes=_CHAT,
+    routes=usual("openai_chat", "openai_responses", "openai_embeddings"),
 )
 OPENROUTER = Vendor(
     name="openrouter",
@@ -28,17 +36,24 @@ OPENROUTER = Vendor(
     link="https://openrouter.ai/docs/api-reference/overview",
     base_url="https://openrouter.ai/api/v1",
     authenticate=bearer,
-    routes=usual("openai_chat", "openai_responses"),
-    # https://openrouter.ai/docs/features/app-attribution
+    routes=usual(
+        *("openai_chat", "openai_responses", "anthropic"),
+        *("openai_completions", "openai_embeddings"),
+    ),
     header_variables=(("SITE_URL", "HTTP-Referer"), ("APP_NAME", "X-OpenRouter-Title")),
+    header_quirks=(own_title,),
 )
 ZAI = Vendor(
     name="zai",
     title="Z.ai",
-    link="https://docs.z.ai/api-reference",
+    link="https://docs.z.ai/guides/develop/openai/python",
     base_url="https://api.z.ai/api/paas/v4",
     authenticate=bearer,
-    routes=_CHAT,
+    routes={
+        **usual("openai_chat", "openai_embeddings"),
+        # https://docs.z.ai/scenario-example/develop-tools/claude
+        **beside("anthropic", "https://api.z.ai/api/anthropic/v1/messages"),
+    },
 )
 ORACLE = Vendor(
     name="oracle",
@@ -47,4 +62,121 @@ ORACLE = Vendor(
     authenticate=bearer,
     routes=usual("openai_chat", "openai_responses"),
 )
-ROWS = (XAI, GROQ, OPENROUTER, ZAI, ORACLE)
+DEEPSEEK = Vendor(
+    name="deepseek",
+    title="DeepSeek",
+    link="https://api-docs.deepseek.com",
+    base_url="https://api.deepseek.com",
+    authenticate=bearer,
+    routes={
+        **usual("openai_chat", quirks=(effort_of_reasoning, effort_high_or_max)),
+        **usual("openai_responses"),
+        # https://api-docs.deepseek.com/guides/anthropic_api
+        **beside("anthropic", "https://api.deepseek.com/anthropic/v1/messages"),
+    },
+)
+MINIMAX = Vendor(
+    name="minimax",
+    title="MiniMax",
+    link="https://platform.minimax.io/docs/api-reference/text-openai-api",
+    base_url="https://api.minimax.io/v1",
+    authenticate=bearer,
+    routes={
+        **usual("openai_chat", quirks=(temperature_above_zero,)),
+        # https://platform.minimax.io/docs/api-reference/text-anthropic-api
+        **beside("anthropic", "https://api.minimax.io/anthropic/v1/messages"),
+    },
+)
+MISTRAL = Vendor(
+    name="mistral",
+    title="Mistral",
+    link="https://docs.mistral.ai/api",
+    base_url="https://api.mistral.ai/v1",
+    authenticate=bearer,
+    routes={
+        **usual(
+            "openai_chat",
+            quirks=(max_tokens_by_its_old_name, short_tool_ids, without_stream_options),
+            stream_usage=False,
+        ),
+        **usual("openai_embeddings"),
+    },
+)
+COHERE = Vendor(
+    name="cohere",
+    title="Cohere",
+    link="https://docs.cohere.com/docs/compatibility-api",
+    base_url="https://api.cohere.ai/compatibility/v1",
+    authenticate=bearer,
+    routes={
+        **usual("openai_chat", stream_usage=False),  # not among the fields that it says it takes
+        **usual("openai_embeddings"),
+    },
+    # Only its own API has a list: https://docs.cohere.com/reference/list-models
+    models_path="https://api.cohere.ai/v1/models?page_size=1000",
+)
+PERPLEXITY = Vendor(
+    name="perplexity",
+    title="Perplexity",
+    link="https://docs.perplexity.ai/docs/grounded-llm/openai-compatibility",
+    base_url="https://api.perplexity.ai",
+    authenticate=bearer,
+    routes={
+        **usual("openai_chat", stream_usage=False),  # every chunk has it, asked for or not
+        **beside("openai_responses", "https://api.perplexity.ai/v1/responses"),
+    },
+    models_path=None,
+)
+TOGETHER = Vendor(
+    name="together",
+    title="Together AI",
+    link="https://docs.together.ai/docs/inference/openai-compatibility",
+    base_url="https://api.together.ai/v1",
+    authenticate=bearer,
+    routes=usual("openai_chat", "openai_completions", "openai_embeddings"),
+)
+FIREWORKS = Vendor(
+    name="fireworks",
+    title="Fireworks AI",
+    link="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
+    base_url="https://api.fireworks.ai/inference/v1",
+    authenticate=bearer,
+    # https://docs.fireworks.ai/tools-sdks/anthropic-compatibility
+    routes=usual(
+        *("openai_chat", "openai_responses", "anthropic"),
+        *("openai_completions", "openai_embeddings"),
+    ),
+)
+CEREBRAS = Vendor(
+    name="cerebras",
+    title="Cerebras",
+    link="https://inference-docs.cerebras.ai/resources/openai",
+    base_url="https://api.cerebras.ai/v1",
+    authenticate=bearer,
+    routes=usual("openai_chat", "openai_completions"),
+)
+MOONSHOT = Vendor(
+    name="moonshot",
+    title="Moonshot AI (Kimi)",
+    link="https://platform.kimi.ai/docs/api/overview",
+    base_url="https://api.moonshot.ai/v1",
+    authenticate=bearer,
+    routes={
+        **usual("openai_chat", "openai_responses"),
+        **beside("anthropic", "https://api.moonshot.ai/anthropic/v1/messages"),
+    },
+)
+HUGGINGFACE = Vendor(
+    name="huggingface",
+    title="Hugging Face Inference Providers",
+    link="https://huggingface.co/docs/inference-providers/index",
+    base_url="https://router.huggingface.co/v1",
+    authenticate=bearer,
+    # https://huggingface.co/docs/inference-providers/guides/responses-api
+    routes=usual("openai_chat", "openai_responses"),
+)
+ROWS = (
+    *(XAI, GROQ, OPENROUTER, ZAI, ORACLE),
+    *(DEEPSEEK, MINIMAX, MISTRAL, COHERE, PERPLEXITY, TOGETHER, FIREWORKS, CEREBRAS, MOONSHOT),
+    HUGGINGFACE,
+)

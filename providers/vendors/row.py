@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -12,7 +11,6 @@ from msgspec.structs import replace
 from providers.base import HeaderQuirk, Quirk, Route
 
 Authenticate = Callable[[str], dict[str, str]]
-ListShape = Literal["openai", "gemini"]
 
 
 class Placed(Struct, frozen=True, kw_only=True):
@@ -20,9 +18,8 @@ class Placed(Struct, frozen=True, kw_only=True):
 
     base_url: str
     routes: dict[str, Route]
-    models_url: str
+    models_url: str  # empty: there is no list
     authenticate: Authenticate
-    lists: ListShape = "openai"
 
 
 class Vendor(Struct, frozen=True, kw_only=True):
@@ -37,7 +34,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     # What is spoken to the path behind the base URL. A whole URL instead of a path is there only if
     # the instance's base URL has the same host.
     routes: Mapping[str, Route]
-    models_path: str = "/models"
+    models_path: str | None = "/models"  # None: it has no list
     # How an instance's base URL and API version become addresses, where paths are not put behind it.
     place: Callable[[Vendor, str, str | None], Placed] | None = None
     api_versions: bool = False  # takes <VENDOR>_API_VERSION
@@ -104,21 +101,23 @@ def placed(vendor: Vendor, base_url: str, version: str | None) -> Placed:
 
 def behind(vendor: Vendor, base_url: str, version: str | None) -> Placed:
     """Paths behind the base URL."""
-    host = urlsplit(base_url).netloc
     routes = {}
     for spoken, route in vendor.routes.items():
-        if not route.url.startswith("/"):
-            if urlsplit(route.url).netloc == host:
-                routes[spoken] = route
-            continue
-        stream_url = route.stream_url and base_url + route.stream_url
-        routes[spoken] = replace(route, url=base_url + route.url, stream_url=stream_url)
+        if url := _behind(base_url, route.url):
+            stream_url = route.stream_url and _behind(base_url, route.stream_url)
+            routes[spoken] = replace(route, url=url, stream_url=stream_url)
     return Placed(
         base_url=base_url,
         routes=routes,
-        models_url=base_url + vendor.models_path,
+        models_url=_behind(base_url, vendor.models_path or "") or "",
         authenticate=vendor.authenticate,
     )
+
+
+def _behind(base_url: str, path: str) -> str | None:
+    if path.startswith("/"):
+        return base_url + path
+    return path if urlsplit(path).netloc == urlsplit(base_url).netloc else None
 
 
 def with_version(path: str) -> Callable[[Vendor, str, str | None], Placed]:
