@@ -12,6 +12,7 @@ class TransportConfig(Struct, frozen=True):
 
     connect_timeout: float = 3.0
     response_header_timeout: float = 600.0  # until the response's headers
+    first_token_timeout: float = 60.0  # until the first content of a stream; 0: none
     stream_idle_timeout: float = 120.0  # silence inside a body
     max_response: int = 16 << 20  # an exchange holds a request and its answer in one record
 

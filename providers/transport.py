@@ -68,22 +68,32 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    def send(self, request: UpstreamRequest) -> Call:
-        """`async with transport.send(request) as response:`; entering it raises a GatewayError."""
+    def send(self, request: UpstreamRequest, *, content_expected: bool = False) -> Call:
+        """`async with transport.send(request) as response:`; entering it raises a GatewayError.
+
+        `content_expected`: it is a stream, whose first content must come within the time for it. Who
+        reads it says so by `response.content_seen()`.
+        """
         if self._session is None:
             raise RuntimeError("the transport is not open")
-        return Call(self._session, self._config, request)
+        first = self._config.first_token_timeout if content_expected else 0.0
+        return Call(self._session, self._config, request, first)
 
 
 class Call:
     """One request on its way; as a context manager it holds the connection."""
 
-    __slots__ = ("_config", "_request", "_response", "_session")
+    __slots__ = ("_config", "_first", "_request", "_response", "_session")
 
     def __init__(
-        self, session: aiohttp.ClientSession, config: TransportConfig, request: UpstreamRequest
+        self,
+        session: aiohttp.ClientSession,
+        config: TransportConfig,
+        request: UpstreamRequest,
+        first: float,
     ) -> None:
         self._session = session
+        self._first = first  # seconds until the first content must be here; 0: no matter when
         self._config = config
         self._request = request
         self._response: UpstreamResponse | None = None
@@ -91,8 +101,13 @@ class Call:
     async def __aenter__(self) -> UpstreamResponse:
         request = self._request
         body = request.body
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._first if self._first else None
+        patience = self._config.response_header_timeout
+        if self._first:
+            patience = min(patience, self._first)
         try:
-            async with asyncio.timeout(self._config.response_header_timeout):
+            async with asyncio.timeout(patience):
                 response = await self._session.request(
                     request.method,
                     _url(request.url),
@@ -101,11 +116,11 @@ class Call:
                     allow_redirects=False,
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _no_response(error, self._config) from error
+            raise _no_response(error, self._config, patience) from error
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             response.close()
             raise UpstreamError("The provider compressed its answer, which it was asked not to do.")
-        self._response = UpstreamResponse(response, self._config)
+        self._response = UpstreamResponse(response, self._config, due)
         return self._response
 
     async def __aexit__(
@@ -126,6 +141,7 @@ class UpstreamResponse:
 
     __slots__ = (
         "_config",
+        "_content_due",
         "_loop",
         "_response",
         "_since",
@@ -137,7 +153,12 @@ class UpstreamResponse:
         "status",
     )
 
-    def __init__(self, response: aiohttp.ClientResponse, config: TransportConfig) -> None:
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        config: TransportConfig,
+        content_due: float | None = None,
+    ) -> None:
         self.status = response.status
         self.headers: CIMultiDictProxy[str] = response.headers
         self.content_type = self.headers.get("Content-Type", "application/octet-stream")
@@ -147,9 +168,13 @@ class UpstreamResponse:
         self._since: float | None = None  # when the read that waits began
         self._verdict: GatewayError | None = None
         self._size = 0
+        self._content_due = content_due  # loop time at which the first content must be here
         # One timer a body, which looks how long the read has waited: a timer a read would cost more
         # than the read.
-        self._timer = self._loop.call_later(min(config.stream_idle_timeout, _PULSE), self._look)
+        first_look = self._loop.time() + min(config.stream_idle_timeout, _PULSE)
+        if content_due is not None:
+            first_look = min(first_look, content_due)
+        self._timer = self._loop.call_at(first_look, self._look)
 
     def __aiter__(self) -> Self:
         return self
@@ -170,6 +195,10 @@ class UpstreamResponse:
                 f"The provider's answer is larger than {self._config.max_response} bytes."
             )
         return data
+
+    def content_seen(self) -> None:
+        """The first content is here; only silence matters from now on."""
+        self._content_due = None
 
     async def read(self, limit: int) -> bytes:
         """The body, at most `limit` bytes of it, and as much as came if it is cut."""
@@ -210,10 +239,17 @@ class UpstreamResponse:
             self._verdict = UpstreamTimeout(
                 f"The provider sent nothing for {self._config.stream_idle_timeout:g} seconds."
             )
+        elif self._content_due is not None and now >= self._content_due:
+            self._verdict = UpstreamTimeout(
+                f"The provider sent no content within {self._config.first_token_timeout:g} seconds."
+            )
         elif self._lost_unnoticed():
             self._verdict = UpstreamError(_NOT_HTTP)
         else:
-            self._timer = self._loop.call_at(min(due, now + _PULSE), self._look)
+            due = min(due, now + _PULSE)
+            if self._content_due is not None:
+                due = min(due, self._content_due)
+            self._timer = self._loop.call_at(due, self._look)
             return
         self._response.close()
 
@@ -237,16 +273,14 @@ class UpstreamResponse:
         return StreamTruncated()
 
 
-def _no_response(error: Exception, config: TransportConfig) -> GatewayError:
+def _no_response(error: Exception, config: TransportConfig, patience: float) -> GatewayError:
     """What it means that no response headers came."""
     if isinstance(error, aiohttp.ServerTimeoutError):
         return UpstreamTimeout(
             f"No connection to the provider within {config.connect_timeout:g} seconds."
         )
     if isinstance(error, TimeoutError):
-        return UpstreamTimeout(
-            f"The provider did not begin to answer within {config.response_header_timeout:g} seconds."
-        )
+        return UpstreamTimeout(f"The provider did not begin to answer within {patience:g} seconds.")
     if isinstance(error, aiohttp.ClientConnectorError):
         return UpstreamUnreachable(f"The provider could not be reached: {error}.")
     if isinstance(error, aiohttp.ClientResponseError):

@@ -20,7 +20,11 @@ from schemas.errors import (
 )
 
 CONFIG = TransportConfig(
-    connect_timeout=1.0, response_header_timeout=0.3, stream_idle_timeout=0.3, max_response=1 << 20
+    connect_timeout=1.0,
+    response_header_timeout=0.3,
+    first_token_timeout=0.5,
+    stream_idle_timeout=0.3,
+    max_response=1 << 20,
 )
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -357,6 +361,47 @@ async def test_silence_in_the_body(
             await anext(response)
     async with asyncio.timeout(5):
         await server.connections[0].closed.wait()
+
+
+async def test_the_first_content_must_come_in_time(
+    transport: Transport, serve: Callable[[Script], Awaitable[Server]]
+) -> None:
+    """A stream that pings but says nothing is ended; one whose content was seen goes on."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(CHUNKED)
+        for _ in range(12):
+            await connection.send(b"1\r\nx\r\n")
+            await asyncio.sleep(0.1)
+        await connection.send(b"0\r\n\r\n")
+
+    server = await serve(script)
+    async with transport.send(post(server.url), content_expected=True) as response:
+        with pytest.raises(UpstreamTimeout, match=r"no content within 0\.5 seconds"):
+            async for _ in response:
+                pass
+    async with transport.send(post(server.url), content_expected=True) as response:
+        response.content_seen()
+        assert len([piece async for piece in response]) >= 1
+
+
+async def test_headers_are_not_waited_for_longer_than_for_the_first_content(
+    serve: Callable[[Script], Awaitable[Server]],
+) -> None:
+    """Some providers send the head of a stream with its first token."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.closed.wait()
+
+    server = await serve(script)
+    transport = Transport(TransportConfig(response_header_timeout=600.0, first_token_timeout=0.2))
+    await transport.open()
+    with pytest.raises(UpstreamTimeout, match=r"within 0\.2 seconds"):
+        async with transport.send(post(server.url), content_expected=True):
+            pass
+    await transport.close()
 
 
 async def test_slow_readers_are_no_silence(
