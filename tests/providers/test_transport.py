@@ -393,7 +393,7 @@ async def test_headers_are_not_waited_for_longer_than_for_the_first_content(
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.closed.wait()
+        await asyncio.sleep(1)
 
     server = await serve(script)
     transport = Transport(TransportConfig(response_header_timeout=600.0, first_token_timeout=0.2))
