@@ -1,14 +1,17 @@
 """Where the tests' real services listen, and what happens where they do not."""
 
+import atexit
 import os
 import random
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from deploy.services.base import Service
+from deploy.services.kafka import QUICK_START, Kafka
 from deploy.services.ports import claim
 from deploy.services.probes import kafka_has_broker, mongodb_answers, redis_answers
 from deploy.services.supervisor import SERVICES, Running
@@ -22,7 +25,8 @@ SHARED = Path(os.environ.get("SHARED_DIR") or ROOT.parent / "shared")
 FIRST_PORT, LAST_PORT = 20000, 32000
 
 # Held until this process ends: a port is given once, whether or not the test comes to use it.
-_claims: list[int] = []
+_claims = ExitStack()
+atexit.register(_claims.close)  # else the interpreter warns of open files behind pytest's last line
 
 
 def in_ci() -> bool:
@@ -62,14 +66,17 @@ PROBES = {
 }
 
 
+def answers(name: str, address: str) -> bool:
+    return PROBES[name][1](int(address.rpartition(":")[2].partition("/")[0]))
+
+
 def endpoint(name: str) -> str:
     """The address of a running service; skips or fails the test where it does not answer."""
-    title, answers = PROBES[name]
+    title = PROBES[name][0]
     address = endpoints().get(name, "")
     if not address:
         missing(f"{title} is not running: make services")
-    port = int(address.rpartition(":")[2].partition("/")[0])
-    if not answers(port):
+    if not answers(name, address):
         missing(f"{title} does not answer at {address}: make services")
     return address
 
@@ -111,9 +118,12 @@ def free_port() -> int:
         port = random.randint(FIRST_PORT, LAST_PORT)
         held = claim(port)
         if held is not None:
-            _claims.append(held)
+            _claims.enter_context(held)
             return port
     raise RuntimeError(f"no free port between {FIRST_PORT} and {LAST_PORT}")
+
+
+SHORT_LIVED: Mapping[str, Service] = {**SERVICES, "kafka": Kafka(QUICK_START)}
 
 
 class OwnService:
@@ -123,7 +133,7 @@ class OwnService:
     """
 
     def __init__(self, name: str, home: Path) -> None:
-        service: Service = SERVICES[name]
+        service: Service = SHORT_LIVED[name]
         self._running = Running(service, home)
         self._ports: Mapping[str, int] = {port.name: free_port() for port in service.ports}
 

@@ -65,14 +65,16 @@ def spawn(command: Sequence[str], log: Path, folder: Path) -> Record:
 
 def stop(record: Record, sign: signal.Signals, seconds: float = 20) -> bool:
     """True if it went by itself, False if it had to be killed after `seconds`."""
-    if not record.alive:
-        return True
-    os.kill(record.pid, sign)
-    if _gone(record, seconds):
-        return True
-    os.kill(record.pid, signal.SIGKILL)
-    _gone(record, 5)
-    return False
+    politely = True
+    if record.alive:
+        os.kill(record.pid, sign)
+        politely = _gone(record, seconds)
+        if not politely:
+            os.kill(record.pid, signal.SIGKILL)
+            _gone(record, 5)
+    if child := _children.pop(record.pid, None):
+        child.wait(5)
+    return politely
 
 
 def _gone(record: Record, seconds: float) -> bool:
