@@ -1,7 +1,7 @@
 # `make` alone lists the targets. A fresh machine needs make and Python 3.11 or newer, nothing else.
 PYTHON  ?= python3
 ARGS    ?=
-WORKERS ?= 4
+WORKERS ?= 3
 PROFILE ?= full
 BIN     := .venv/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -q

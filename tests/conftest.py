@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,23 @@ from tests.gateway import Gateway, gateway as running_gateway
 
 network.install()
 _numbers = itertools.count(1)
+# Of pytest-xdist; in the process that only divides the tests both are unset.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"t{secrets.token_hex(3)}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not WORKER:
+        config.option.testrunuid = RUN
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Thousands of topics are deleted when no worker needs Kafka any more: it answers nobody meanwhile."""
+    if WORKER or not session.config.option.numprocesses:
+        return
+    address = services.endpoints().get("KAFKA_BOOTSTRAP_SERVERS")
+    if address and services.answers("KAFKA_BOOTSTRAP_SERVERS", address):
+        asyncio.run(_delete_topics(address, f"{RUN}-"))
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
@@ -28,16 +46,17 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @pytest.fixture(scope="session")
 def session_prefix() -> str:
-    """Begins the name of every topic and key of this run; other runs may share the services."""
-    return f"t{secrets.token_hex(3)}-"
+    """Begins the name of every topic and key of this process; other runs may share the services."""
+    return f"{RUN}-{WORKER}-" if WORKER else f"{RUN}-"
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(session_prefix: str) -> Iterator[str]:
+def kafka_bootstrap() -> Iterator[str]:
     """ "host:port" of a real Kafka, without security; this run's topics are deleted at the end."""
     address = services.endpoint("KAFKA_BOOTSTRAP_SERVERS")
     yield address
-    asyncio.run(_delete_topics(address, session_prefix))
+    if not WORKER:
+        asyncio.run(_delete_topics(address, f"{RUN}-"))
 
 
 @pytest.fixture(scope="session")

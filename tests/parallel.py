@@ -5,10 +5,17 @@ import pytest
 # Long ones first, so that at the end no worker is left alone with one; the rest takes milliseconds.
 FIRST = ("crash", "contracts", "e2e", "docs", "sinks", "sluice")
 
+OWN_SERVICE = "own_service"
+
 
 def arrange(items: list[pytest.Item]) -> None:
-    """Tests of one stack stay together, in one worker; a stack is what a module's fixture starts."""
+    """Tests of one stack stay together, in one worker; a stack is what a module's fixture starts.
+
+    So do those with a service of their own: two more servers that start at once are a load.
+    """
     for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue
         if group := _group(item):
             item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_rank)
@@ -17,7 +24,7 @@ def arrange(items: list[pytest.Item]) -> None:
 def _group(item: pytest.Item) -> str | None:
     found = [name for name in getattr(item, "fixturenames", ()) if _is_shared(item, name)]
     if not found:
-        return None
+        return OWN_SERVICE if "own_service" in getattr(item, "fixturenames", ()) else None
     callspec = getattr(item, "callspec", None)
     params = callspec.params if callspec is not None else {}
     kinds = [str(params[name]) for name in found if name in params]

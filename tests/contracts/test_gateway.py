@@ -32,6 +32,7 @@ from tests.e2e.log import (
     tail,
 )
 from tests.gateway import ELSEWHERE, KEY, Gateway
+from tests.parallel import OWN_SERVICE
 from tests.stack import Stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -693,6 +694,7 @@ async def test_correlation_ids_are_any_bytes(world: World, correlation: bytes) -
 # -- restart of the broker
 
 
+@pytest.mark.xdist_group(OWN_SERVICE)
 @pytest.mark.parametrize("kind", BROKERS)
 async def test_the_broker_is_killed(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest

@@ -12,7 +12,7 @@ from schemas import exchange as exchanges
 from schemas.exchange import OUTCOME_TYPES, Exchange
 from schemas.topics import Topics
 
-SECONDS = 20.0
+SECONDS = 60.0
 Record = ConsumerRecord[Any, Any]
 
 
