@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from msgspec import Raw, Struct
@@ -80,6 +80,13 @@ class Target(Struct, frozen=True):
         return self.endpoint.instance
 
 
+class Offer(Struct, frozen=True):
+    """A target of a model's name, and its share where an alias has several."""
+
+    target: Target
+    weight: float = 1.0
+
+
 class UpstreamRequest(Struct, frozen=True):
     """An HTTP request before it is sent. Its headers hold the key: its text form leaves them out."""
 
@@ -112,6 +119,15 @@ class Decoder(Protocol):
 
     def abort(self, error: GatewayError) -> bytes:
         """The in-band event that ends a stream of which a part has gone out."""
+        ...
+
+
+@runtime_checkable
+class Opaque(Protocol):
+    """What a Decoder can do, too, whose bytes do not say themselves whether they are whole."""
+
+    def cut(self, error: GatewayError) -> Failed:
+        """The end, instead of `finish`, of a body that `error` has cut."""
         ...
 
 

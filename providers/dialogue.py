@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from providers.base import Client, Dialogue, PassThrough, Target, Upstream
 from providers.dialects.openai_chat.native import PassThrough as OpenAIChat
+from providers.relay import Relayed
 from providers.translated import Translated
 from schemas.errors import InvalidRequest
 from schemas.requests import Request
@@ -19,6 +20,8 @@ PASS_THROUGH: Mapping[str, PassThrough] = {"openai_chat": OpenAIChat}
 
 def converse(request: Request, target: Target) -> Dialogue:
     """What to send to `target`, and how to read its answer; InvalidRequest if it cannot be said there."""
+    if request.operation == "relay":
+        return Relayed(request, target, PASS_THROUGH)
     routes = target.endpoint.routes
     if request.dialect in routes and request.dialect in PASS_THROUGH:
         return PASS_THROUGH[request.dialect](request, target)

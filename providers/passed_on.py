@@ -24,6 +24,18 @@ _RENAMED = {
     "opc-request-id": "x-upstream-request-id",
 }
 _MAX_VALUE = 512
+# Of an answer that is handed on as it is, all but what belongs to the connection, to the body's form
+# or to the provider's own site.
+_NOT_RELAYED = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding"),
+        *("set-cookie", "server", "date", "via", "alt-svc", "strict-transport-security"),
+        *("nel", "report-to", "reporting-endpoints", "expect-ct", "x-powered-by"),
+    }
+)
+_NOT_RELAYED_PREFIXES = ("access-control-", "cf-", "cross-origin-", "sluice-")
+_MAX_RELAYED = 4096  # a Location may be long
 
 
 def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
@@ -37,6 +49,20 @@ def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
             continue
         if len(value) <= _MAX_VALUE and value.isascii() and value.isprintable():
             found[name] = value
+    return found
+
+
+def relayed(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer that is handed on as it is, names in lower case."""
+    dropped = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
+    found: dict[str, str] = {}
+    for given, value in headers.items():
+        name = given.lower()
+        if name in _NOT_RELAYED or name in dropped or name.startswith(_NOT_RELAYED_PREFIXES):
+            continue
+        name = _RENAMED.get(name, name)
+        if len(value) <= _MAX_RELAYED and value.isascii() and value.isprintable():
+            found[name] = f"{found[name]}, {value}" if name in found else value
     return found
 
 

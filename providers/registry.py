@@ -17,7 +17,7 @@ from providers.instances import BadVariable, Instance, instances
 from providers.snapshot import Kept
 from providers.transport import Transport
 from providers.vendors import VENDORS
-from schemas.errors import GatewayError, ModelNotFound, UpstreamError
+from schemas.errors import GatewayError, InvalidRequest, ModelNotFound, UpstreamError
 from schemas.models import Model
 
 log = structlog.get_logger()
@@ -78,6 +78,23 @@ class Registry:
                 param="model",
             )
         return Target(owner.endpoint, model)
+
+    def instance(self, name: str) -> Target:
+        """The instance of that name, else the first of the vendor of that name, and no model of it;
+        InvalidRequest if there is neither."""
+        found = self._instances.get(name) or self._of_vendor(name, "")
+        if found is None:
+            raise InvalidRequest(
+                f"No provider is configured under the name {name[:100]!r};"
+                f" there are: {', '.join(sorted(self._instances)) or 'none'}.",
+                param="provider",
+            )
+        return Target(found.endpoint, "")
+
+    def vendor(self, name: str) -> str | None:
+        """The vendor of an instance; None if there is no such instance."""
+        found = self._instances.get(name)
+        return found.vendor if found is not None else None
 
     async def refresh_forever(self) -> None:
         """Fetches the lists now and then every `refresh_interval`, until cancelled."""

@@ -50,7 +50,7 @@ async def streams(context: Context) -> None:
     ):
         if not await connections.topics_made(context, kafka):
             return
-        caller = Caller(registry.resolve, converse, transport, context.clock, context.metrics)
+        caller = Caller(registry, converse, transport, context.clock, context.metrics)
         config = configs.streams_config(context.settings)
         worker = app.Worker(config, kafka, caller, context.clock, context.metrics)
         await app.run(worker, context.stop, lambda: context.ready(""))

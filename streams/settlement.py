@@ -74,7 +74,10 @@ class Result:
         self.status = terminal.status
         self.content_type = terminal.content_type
         dialect = self._call.request.dialect
-        self.final = terminal.body or envelopes.error_body(dialect, terminal.error, terminal.status)
+        body = terminal.body  # an empty one is the provider's own, too
+        if body is None:
+            body = envelopes.error_body(dialect, terminal.error, terminal.status)
+        self.final = body
         self.body, self.unsent = [], []
         return self
 

@@ -16,19 +16,24 @@ from schemas.requests import Request
 class Call:
     """One request under way, and what is learnt on the way for its exchange."""
 
-    __slots__ = ("abort", "attempts", "envelope", "first_content", "request", "upstream_started")
+    __slots__ = (
+        "abort",
+        "attempts",
+        "envelope",
+        "first_content",
+        "request",
+        "streamed",
+        "upstream_started",
+    )
 
     def __init__(self, request: Request, envelope: Envelope) -> None:
         self.request = request
         self.envelope = envelope
+        self.streamed = envelope.stream  # pieces of the answer go out as they come
         self.attempts: list[Attempt] = []
         self.abort: Callable[[GatewayError], bytes] | None = None  # of the answer that has begun
         self.upstream_started: float | None = None  # monotonic seconds
         self.first_content: float | None = None  # monotonic seconds
-
-    @property
-    def streamed(self) -> bool:
-        return self.envelope.stream
 
     def in_band(self, error: GatewayError) -> bytes:
         """The event that ends the caller's stream with `error`."""

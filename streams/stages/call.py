@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Protocol
 
-from providers.base import Decoder, Dialogue, Target
-from providers.passed_on import passed_on
+from msgspec.structs import replace
+
+from providers.base import Decoder, Dialogue, Opaque, Target
+from providers.passed_on import passed_on, relayed
 from providers.transport import Transport, UpstreamResponse
 from schemas.clock import Clock, rfc3339
+from schemas.envelopes import JSON
 from schemas.errors import GatewayError
 from schemas.exchange import Attempt
 from schemas.metrics import Metrics
@@ -20,18 +24,30 @@ ERROR_BODY_BYTES = 1 << 20
 DROPPED_PARAMS = "sluice-dropped-params"
 
 
+class Targets(Protocol):
+    """Who knows where to send a request; `sluice` hands one in."""
+
+    def resolve(self, model: str) -> Target:
+        """By a model's name; ModelNotFound."""
+        ...
+
+    def instance(self, name: str) -> Target:
+        """By an instance's or a vendor's name; InvalidRequest."""
+        ...
+
+
 class Caller:
-    """Calls what a model name resolves to; a Handler."""
+    """Calls what a model name resolves to, or the provider that a relayed request names; a Handler."""
 
     def __init__(
         self,
-        resolve: Callable[[str], Target],
+        targets: Targets,
         converse: Callable[[Request, Target], Dialogue],
         transport: Transport,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        self._resolve = resolve
+        self._targets = targets
         self._converse = converse
         self._transport = transport
         self._clock = clock
@@ -39,7 +55,22 @@ class Caller:
 
     async def __call__(self, call: Call) -> Replies:
         try:
-            target = self._resolve(call.envelope.model)
+            target = self._target(call)
+        except GatewayError as error:
+            yield Failed(error, error.status)
+            return
+        async with aclosing(self.ask(call, target)) as replies:
+            async for reply in replies:
+                yield reply
+
+    def _target(self, call: Call) -> Target:
+        if (relay := call.request.relay) is None:
+            return self._targets.resolve(call.envelope.model)
+        return replace(self._targets.instance(relay.provider), model=call.envelope.model)
+
+    async def ask(self, call: Call, target: Target) -> Replies:
+        """One call of one target."""
+        try:
             dialogue = self._converse(call.request, target)
         except GatewayError as error:
             yield Failed(error, error.status)
@@ -54,12 +85,14 @@ class Caller:
                     attempt.note(failure)
                     yield failure
                     return
+                if call.request.relay is not None:
+                    call.streamed = not response.content_type.startswith(JSON)
                 yield Started(
                     response.status,
                     dialogue.media_type(response.content_type),
                     target.instance,
                     target.model,
-                    _http_headers(response, dialogue),
+                    _http_headers(call.request, response, dialogue),
                 )
                 decoder = dialogue.decoder(response.content_type)
                 call.abort = decoder.abort
@@ -87,7 +120,11 @@ class Caller:
             )
 
 
-def _http_headers(response: UpstreamResponse, dialogue: Dialogue) -> dict[str, str]:
+def _http_headers(
+    request: Request, response: UpstreamResponse, dialogue: Dialogue
+) -> dict[str, str]:
+    if request.relay is not None:
+        return relayed(response.headers)
     headers = passed_on(response.headers)
     if dialogue.dropped:
         headers[DROPPED_PARAMS] = ", ".join(dialogue.dropped)
@@ -108,6 +145,9 @@ async def _decoded(response: UpstreamResponse, decoder: Decoder) -> AsyncGenerat
                 break
     except GatewayError as error:
         cut = error
+    if cut is not None and isinstance(decoder, Opaque):
+        yield decoder.cut(cut)
+        return
     end = decoder.finish()
     if isinstance(end, Failed) and cut is not None:
         end = Failed(cut, cut.status, event=decoder.abort(cut), usage=end.usage)

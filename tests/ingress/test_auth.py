@@ -17,10 +17,14 @@ AUTH = Auth("sk-1")
         {"authorization": "BEARER  sk-1 "},
         {"x-api-key": "sk-1"},
         {"X-API-Key": "sk-1", "authorization": ""},
+        {"x-goog-api-key": "sk-1"},
+        {"api-key": "sk-1"},
+        {"authorization": "Bearer other", "x-api-key": "sk-1"},
+        {"authorization": "Basic other", "x-api-key": "sk-1"},
     ],
 )
 def test_the_key_is_known_as_master(headers: dict[str, str]) -> None:
-    """In either header, the scheme in any case."""
+    """In any SDK's header, the scheme in any case; an SDK that sends two keys needs one that is valid."""
     assert AUTH.client(Header(headers)) == "master"
 
 
@@ -35,13 +39,20 @@ def test_the_key_is_known_as_master(headers: dict[str, str]) -> None:
         {"authorization": "Basic sk-1"},
         {"x-api-key": ""},
         {"x-api-key": "\udcff"},
-        {"authorization": "Bearer wrong", "x-api-key": "sk-1"},
+        {"authorization": "Bearer wrong", "x-api-key": "sk-2"},
     ],
 )
 def test_anything_else_is_refused(headers: dict[str, str]) -> None:
-    """A missing, wrong or unreadable key; a wrong one is not mended by a second header."""
+    """A missing, wrong or unreadable key."""
     with pytest.raises(Unauthorized):
         AUTH.client(Header(headers))
+
+
+def test_a_key_in_the_query() -> None:
+    """As Google's API takes it; a wrong one is refused."""
+    assert AUTH.client(Header({}), "alt=sse&key=sk-1") == "master"
+    with pytest.raises(Unauthorized):
+        AUTH.client(Header({}), "key=sk-2")
 
 
 def test_without_a_key_the_gateway_is_open() -> None:

@@ -50,7 +50,7 @@ async def test_the_last_piece_and_the_end_are_one_write(slot: Slot) -> None:
     slot.feed(ReplyRecord("completed", 1, 2, b"b", None, 3))
     written = Written()
 
-    await relay(slot, cast("Answer", written), 15.0, Hand())
+    await relay(slot, cast("Answer", written), "openai_chat", 15.0, Hand())
 
     assert (written.pieces, written.over) == ([b"ab"], True)
 
@@ -61,7 +61,7 @@ async def test_what_came_before_an_error_is_written_first(slot: Slot) -> None:
     slot.fail(Interrupted())
     written = Written()
 
-    await relay(slot, cast("Answer", written), 15.0, Hand())
+    await relay(slot, cast("Answer", written), "openai_chat", 15.0, Hand())
 
     assert written.pieces[0] == b"a"
     assert written.pieces[1].startswith(b'data: {"error":')
@@ -80,7 +80,7 @@ async def test_silence_is_filled(slot: Slot, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Slot, "wait", wait)
 
-    await relay(slot, cast("Answer", written), 15.0, clock)
+    await relay(slot, cast("Answer", written), "openai_chat", 15.0, clock)
 
     assert PING == b": ping\n"
     assert written.pieces == [PING, PING, b"z"]

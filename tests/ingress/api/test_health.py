@@ -66,7 +66,7 @@ async def test_options_say_what_a_path_takes(start: Start) -> None:
 
     assert await allowed(ingress, "/v1/chat/completions") == "POST, OPTIONS"
     assert await allowed(ingress, "/v1/models") == "GET, HEAD, OPTIONS"
-    assert await allowed(ingress, "/v1/models/a/b") == "GET, HEAD, OPTIONS"
+    assert await allowed(ingress, "/v1/models/a/b") == "POST, GET, HEAD, OPTIONS"
     assert await allowed(ingress, "/health") == "GET, HEAD, OPTIONS"
 
 
