@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from providers.base import Client, Dialogue, PassThrough, Target, Upstream
+from providers.dialects.gemini.client import Client as GeminiClient
+from providers.dialects.gemini.native import PassThrough as Gemini
+from providers.dialects.gemini.upstream import Upstream as GeminiUpstream
 from providers.dialects.openai_chat.native import PassThrough as OpenAIChat
 from providers.relay import Relayed
 from providers.translated import Translated
@@ -13,9 +16,12 @@ from schemas.requests import Request
 
 # Registries, by hand: the dialects in which a caller may speak, in which a provider may, and in which
 # both may at once.
-CLIENTS: Mapping[str, Client] = {}
-UPSTREAMS: Mapping[str, Upstream] = {}
-PASS_THROUGH: Mapping[str, PassThrough] = {"openai_chat": OpenAIChat}
+CLIENTS: Mapping[str, Client] = {"gemini": GeminiClient()}
+UPSTREAMS: Mapping[str, Upstream] = {"gemini": GeminiUpstream()}
+PASS_THROUGH: Mapping[str, PassThrough] = {
+    "openai_chat": OpenAIChat,
+    "gemini": Gemini,
+}
 
 
 def converse(request: Request, target: Target) -> Dialogue:

@@ -1,0 +1,1 @@
+"""Google Gemini's generateContent: https://ai.google.dev/api/generate-content."""
