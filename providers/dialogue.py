@@ -9,6 +9,13 @@ from providers.dialects.gemini.client import Client as GeminiClient
 from providers.dialects.gemini.native import PassThrough as Gemini
 from providers.dialects.gemini.upstream import Upstream as GeminiUpstream
 from providers.dialects.openai_chat.native import PassThrough as OpenAIChat
+from providers.dialects.openai_responses.client import Client as ResponsesClient
+from providers.dialects.openai_responses.native import (
+    CompactPassThrough as ResponsesCompact,
+    CountPassThrough as ResponsesCount,
+    PassThrough as OpenAIResponses,
+)
+from providers.dialects.openai_responses.upstream import Upstream as ResponsesUpstream
 from providers.relay import Relayed
 from providers.translated import Translated
 from schemas.errors import InvalidRequest
@@ -16,10 +23,19 @@ from schemas.requests import Request
 
 # Registries, by hand: the dialects in which a caller may speak, in which a provider may, and in which
 # both may at once.
-CLIENTS: Mapping[str, Client] = {"gemini": GeminiClient()}
-UPSTREAMS: Mapping[str, Upstream] = {"gemini": GeminiUpstream()}
+CLIENTS: Mapping[str, Client] = {
+    "openai_responses": ResponsesClient(),
+    "gemini": GeminiClient(),
+}
+UPSTREAMS: Mapping[str, Upstream] = {
+    "openai_responses": ResponsesUpstream(),
+    "gemini": GeminiUpstream(),
+}
 PASS_THROUGH: Mapping[str, PassThrough] = {
     "openai_chat": OpenAIChat,
+    "openai_responses": OpenAIResponses,
+    "openai_count": ResponsesCount,
+    "openai_compact": ResponsesCompact,
     "gemini": Gemini,
 }
 

@@ -1,0 +1,85 @@
+"""Caller and provider both speak Responses: bytes pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Raw
+
+from providers.base import Decoder, Members, Target, UpstreamRequest
+from providers.dialects.openai_responses.answer import AnswerDecoder
+from providers.dialects.openai_responses.stream import StreamDecoder
+from providers.failure import failed
+from providers.headers import upstream_headers
+from schemas.envelopes import EVENT_STREAM
+from schemas.errors import InvalidRequest
+from schemas.replies import Failed
+from schemas.requests import Request
+
+_members = msgspec.json.Decoder(Members).decode
+_text = msgspec.json.Decoder(str | None).decode
+_flag = msgspec.json.Decoder(bool | None).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class PassThrough:
+    """One request; a Dialogue."""
+
+    __slots__ = ("sent",)
+
+    route = "openai_responses"
+    dropped: tuple[str, ...] = ()
+
+    def __init__(self, request: Request, target: Target) -> None:
+        self.sent = _sent(request, target, self.route)
+
+    def media_type(self, content_type: str) -> str:
+        return content_type
+
+    def decoder(self, content_type: str) -> Decoder:
+        """By what the provider says that it sends: some answer a stream with plain JSON."""
+        if content_type.lstrip().lower().startswith(EVENT_STREAM):
+            return StreamDecoder()
+        return AnswerDecoder()
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
+        return failed(status, headers, body)
+
+
+class CountPassThrough(PassThrough):
+    """`/responses/input_tokens`; https://platform.openai.com/docs/api-reference/responses/input-tokens."""
+
+    __slots__ = ()
+
+    route = "openai_count"
+
+
+class CompactPassThrough(PassThrough):
+    """`/responses/compact`; https://platform.openai.com/docs/api-reference/responses/compact."""
+
+    __slots__ = ()
+
+    route = "openai_compact"
+
+
+def _sent(request: Request, target: Target, name: str) -> UpstreamRequest:
+    """The caller's bytes untouched, unless the model's name or a quirk is to change."""
+    route = target.endpoint.routes[name]
+    try:
+        given = _members(request.body)
+        members = given
+        if _text(given.get("model", b"null")) != target.model:
+            members = {**given, "model": Raw(_encode(target.model))}
+        stream = bool(_flag(given.get("stream", b"null")))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequest(f"The body is no Responses request: {error}.") from error
+    for quirk in route.quirks:
+        members = quirk(members, target.model)
+    url = route.stream_url if stream and route.stream_url else route.url
+    return UpstreamRequest(
+        "POST",
+        url.replace("{model}", target.model),
+        upstream_headers(request, target.endpoint, stream=stream),
+        request.body if members is given else _encode(members),
+    )
