@@ -138,6 +138,7 @@ async def _started(
         GOMODEL_MASTER_KEY=KEY,
         BODY_SIZE_LIMIT="9M",
         INGRESS_WRITE_TIMEOUT="1s",
+        INGRESS_PUBLISH_TIMEOUT="10s",  # a busy machine is no outage of the log
         KAFKA_REPLY_TOPICS=f"{prefix}{ELSEWHERE}",
         **env,
     )
