@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from providers.base import Decoder, Members, Target, UpstreamRequest
 from providers.dialects.openai_responses.answer import AnswerDecoder
+from providers.dialects.openai_responses.foreign import without_foreign_thoughts
 from providers.dialects.openai_responses.stream import StreamDecoder
 from providers.failure import failed
 from providers.headers import upstream_headers
@@ -26,13 +27,12 @@ _encode = msgspec.json.Encoder().encode
 class PassThrough:
     """One request; a Dialogue."""
 
-    __slots__ = ("sent",)
+    __slots__ = ("dropped", "sent")
 
     route = "openai_responses"
-    dropped: tuple[str, ...] = ()
 
     def __init__(self, request: Request, target: Target) -> None:
-        self.sent = _sent(request, target, self.route)
+        self.sent, self.dropped = _sent(request, target, self.route)
 
     def media_type(self, content_type: str) -> str:
         return content_type
@@ -63,8 +63,9 @@ class CompactPassThrough(PassThrough):
     route = "openai_compact"
 
 
-def _sent(request: Request, target: Target, name: str) -> UpstreamRequest:
-    """The caller's bytes untouched, unless the model's name or a quirk is to change."""
+def _sent(request: Request, target: Target, name: str) -> tuple[UpstreamRequest, tuple[str, ...]]:
+    """The caller's bytes untouched, unless the model's name or a quirk is to change, or thoughts of
+    other providers are in it; and what is left out."""
     route = target.endpoint.routes[name]
     try:
         given = _members(request.body)
@@ -74,12 +75,17 @@ def _sent(request: Request, target: Target, name: str) -> UpstreamRequest:
         stream = bool(_flag(given.get("stream", b"null")))
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is no Responses request: {error}.") from error
+    dropped: tuple[str, ...] = ()
+    if b'"reasoning"' in request.body:
+        named, members = members, without_foreign_thoughts(members)
+        dropped = ("reasoning",) if members is not named else ()
     for quirk in route.quirks:
         members = quirk(members, target.model)
     url = route.stream_url if stream and route.stream_url else route.url
-    return UpstreamRequest(
+    sent = UpstreamRequest(
         "POST",
         url.replace("{model}", target.model),
         upstream_headers(request, target.endpoint, stream=stream),
         request.body if members is given else _encode(members),
     )
+    return sent, dropped
