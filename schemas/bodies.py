@@ -72,6 +72,7 @@ _gemini = msgspec.json.Decoder(_Gemini)
 _named = msgspec.json.Decoder(_Named)
 _any = msgspec.json.Decoder(_Any)
 _raw = msgspec.json.Decoder(Raw)
+_NULL = Raw(b"null")
 
 
 def envelope(request: Request) -> Envelope:
@@ -101,7 +102,8 @@ def _of_completions(request: Request) -> Envelope:
 
 def _of_responses(request: Request) -> Envelope:
     found = _decoded(_responses, request.body)
-    if not (found.input or found.previous_response_id or found.conversation or found.prompt):
+    context = _given(found.conversation) or _given(found.prompt)
+    if not (found.input or found.previous_response_id or context):
         raise InvalidRequest("`input` is required.", param="input")
     return Envelope(found.model, bool(found.stream))
 
@@ -117,14 +119,14 @@ def _of_messages(request: Request) -> Envelope:
 
 def _of_gemini(request: Request) -> Envelope:
     found = _decoded(_gemini, request.body)
-    if not found.contents and not found.generateContentRequest:
+    if not _given(found.contents) and not _given(found.generateContentRequest):
         raise InvalidRequest("`contents` must hold at least one content.", param="contents")
     return Envelope(request.model or "", bool(request.stream))
 
 
 def _of_named(request: Request) -> Envelope:
     found = _decoded(_named, request.body)
-    if request.operation == "embeddings" and not found.input:
+    if request.operation == "embeddings" and not _given(found.input):
         raise InvalidRequest("`input` is required.", param="input")
     return Envelope(found.model)
 
@@ -158,6 +160,11 @@ _READERS = {
     ("count_tokens", "gemini"): _of_gemini,
     ("compact", "openai_responses"): _of_named,
 }
+
+
+def _given(member: Raw | list[Raw]) -> bool:
+    """Whether a member is there and neither null nor an empty list."""
+    return bool(member) and member != _NULL
 
 
 def check_json(body: bytes) -> None:

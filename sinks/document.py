@@ -26,6 +26,7 @@ class StoredUsage(Struct, frozen=True, kw_only=True):
     output_tokens: int
     total_tokens: int
     cached_input_tokens: int
+    cache_creation_input_tokens: int
     reasoning_tokens: int
     details: dict[str, int] | UnsetType = UNSET
 
@@ -145,6 +146,7 @@ def _usage(usage: Usage) -> StoredUsage:
         output_tokens=usage.output_tokens,
         total_tokens=usage.total_tokens,
         cached_input_tokens=usage.cached_input_tokens,
+        cache_creation_input_tokens=usage.cache_creation_input_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         details=usage.details or UNSET,
     )

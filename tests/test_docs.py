@@ -440,7 +440,7 @@ def test_the_recipe_of_a_stage_works() -> None:
     for text in (stage, test):
         exec(compile(text, "adding-a-stage.md", "exec", dont_inherit=True), found)
 
-    asyncio.run(found["test_a_long_chat_is_refused"]())
+    asyncio.run(found["test_a_long_request_is_refused"]())
 
 
 def test_the_recipe_of_a_vendor_works(monkeypatch: pytest.MonkeyPatch) -> None:

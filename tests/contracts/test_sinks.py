@@ -16,13 +16,13 @@ import pytest
 from pymongo import MongoClient
 
 from schemas.clock import SystemClock
-from schemas.exchange import ErrorInfo, Exchange, any_body, json_body
+from schemas.exchange import ErrorInfo, Exchange, any_body
 from schemas.usage import Usage
 from sinks.base import Refused, Sink
 from sinks.config import SinkConfig, StorageType
 from sinks.document import Document, document
 from sinks.stores import SINKS
-from tests.sinks.samples import ANSWER, QUESTION, exchange, request_id, sse
+from tests.sinks.samples import ANSWER, QUESTION, exchange, json_body, request_id, sse
 
 MIB = 1 << 20
 
@@ -124,6 +124,7 @@ async def test_the_whole_exchange_is_stored(subject: Subject) -> None:
                 "output_tokens": 2,
                 "total_tokens": 5,
                 "cached_input_tokens": 0,
+                "cache_creation_input_tokens": 0,
                 "reasoning_tokens": 0,
             },
             "timings": {"total": 0.5, "queued": 0.002, "upstream": 0.45, "first_token": 0.1},

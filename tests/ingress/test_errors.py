@@ -36,7 +36,7 @@ async def test_a_bug_in_the_chat_path_is_an_answer_too(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("ingress.api.chat.parse_chat", fail)
+    monkeypatch.setattr("ingress.intake.envelope", fail)
 
     found = await ingress.chat()
 

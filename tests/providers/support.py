@@ -2,27 +2,46 @@
 
 from collections.abc import Iterable
 
-from providers import DIALECTS
-from providers.base import Decoder, Endpoint, Target, UpstreamRequest
+from msgspec.structs import replace
+
+from providers.base import Decoder, Endpoint, Route, Target
+from providers.dialects.openai_chat.native import PassThrough
+from providers.dialects.openai_chat.stream import StreamDecoder
 from schemas.replies import Chunk, Completed, Failed, Reply
+from schemas.requests import Request
 
 ENDPOINT = Endpoint(
     instance="east",
-    dialect="openai_chat",
-    chat_url="http://127.0.0.1:1/v1/chat/completions",
+    routes={"openai_chat": Route("http://127.0.0.1:1/v1/chat/completions")},
+    base_url="http://127.0.0.1:1/v1",
     models_url="http://127.0.0.1:1/v1/models",
     headers={"Authorization": "Bearer secret"},
 )
 TARGET = Target(ENDPOINT, "gpt-4o")
 
 
+CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
+
+
+def with_route(**changes: object) -> Target:
+    """The target, its route for OpenAI chat changed."""
+    route = replace(ENDPOINT.routes["openai_chat"], **changes)
+    return Target(replace(ENDPOINT, routes={"openai_chat": route}), "gpt-4o")
+
+
+def pass_through(
+    body: bytes = CHAT, target: Target = TARGET, request_id: str = "r-1"
+) -> PassThrough:
+    """The dialogue of a chat request with a provider of the same dialect."""
+    return PassThrough(Request(request_id=request_id, body=body), target)
+
+
 def stream_decoder(choices: int = 1, *, hide_usage: bool = False) -> Decoder:
-    sent = UpstreamRequest("POST", "", {}, b"", True, choices, hide_usage)
-    return DIALECTS["openai_chat"].decoder(sent, "text/event-stream; charset=utf-8")
+    return StreamDecoder(choices, hide_usage=hide_usage)
 
 
 def plain_decoder() -> Decoder:
-    return DIALECTS["openai_chat"].decoder(UpstreamRequest("POST", "", {}), "application/json")
+    return pass_through().decoder("application/json")
 
 
 def fold(decoder: Decoder, pieces: Iterable[bytes]) -> tuple[list[Chunk], Completed | Failed]:

@@ -14,5 +14,5 @@ def test_text_forms_hold_no_key() -> None:
 
 
 def test_target() -> None:
-    """A target speaks its instance's dialect."""
-    assert (TARGET.instance, TARGET.dialect, TARGET.model) == ("east", "openai_chat", "gpt-4o")
+    """A target is a model at an instance."""
+    assert (TARGET.instance, TARGET.model) == ("east", "gpt-4o")

@@ -7,16 +7,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import DIALECTS
 from providers.base import Target
+from providers.dialects.openai_chat.request import asked
 from schemas.replies import Completed, Failed
 from schemas.requests import Request
 from schemas.usage import Usage
-from tests.providers.support import ENDPOINT, fold, plain_decoder, stream_decoder, whole
+from tests.providers.support import (
+    ENDPOINT,
+    fold,
+    pass_through,
+    plain_decoder,
+    stream_decoder,
+    whole,
+)
 from tests.recorded_provider import cut
 from tests.recordings import Recording, chat_recordings
-
-OPENAI_CHAT = DIALECTS["openai_chat"]
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +133,7 @@ def test_errors_keep_their_bytes(recordings: list[Recording]) -> None:
     errors = [recording for recording in recordings if recording.status != 200]
     assert len(errors) >= 4
     for recording in errors:
-        failed = OPENAI_CHAT.failure(recording.status, recording.headers, recording.body())
+        failed = pass_through().failure(recording.status, recording.headers, recording.body())
         assert failed.body == recording.body()
         assert failed.status == recording.status
         assert failed.error.message == recording.response["error"]["message"]
@@ -142,8 +147,8 @@ def test_requests_keep_every_member(recordings: list[Recording]) -> None:
         model = recording.request["model"]
         sent = dict(recording.request, model=f"east/{model}")
         body = msgspec.json.encode(sent)
-        made = OPENAI_CHAT.request(Request(request_id="r", body=body), Target(ENDPOINT, model))
-        got = msgspec.json.decode(made.body)
+        made = asked(Request(request_id="r", body=body), Target(ENDPOINT, model))
+        got = msgspec.json.decode(made.sent.body)
         options = got.get("stream_options")
         if sent.get("stream"):
             assert options == {**(sent.get("stream_options") or {}), "include_usage": True}
@@ -160,4 +165,4 @@ def test_requests_that_need_no_change_are_untouched(recordings: list[Recording])
             continue
         body = msgspec.json.format(msgspec.json.encode(recording.request))
         target = Target(ENDPOINT, recording.request["model"])
-        assert OPENAI_CHAT.request(Request(request_id="r", body=body), target).body == body
+        assert pass_through(body, target).sent.body == body

@@ -3,16 +3,19 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from schemas.errors import InvalidRequest
 from schemas.headers import first
 from schemas.replies import Address
 from schemas.requests import (
+    DIALECTS,
     INGRESS_SOURCE,
+    TYPES,
+    Dialect,
     Malformed,
+    Operation,
     Position,
+    Relay,
     Request,
     from_record,
-    parse_chat,
     request_id_of,
     to_headers,
 )
@@ -85,35 +88,65 @@ def test_a_malformed_record_still_says_where_the_error_goes() -> None:
     assert caught.value.reply_to == Address("llm.replies")
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("operation", TYPES.values())
+def test_operation_and_dialect(operation: Operation, dialect: Dialect) -> None:
+    """What is asked, how it is written and what the path said arrive; nothing is there unsaid."""
+    relay = Relay("east", "DELETE", "/v1/files/7?x=%20y") if operation == "relay" else None
+    sent = Request(
+        request_id="id-1",
+        body=b"",
+        operation=operation,
+        dialect=dialect,
+        source=INGRESS_SOURCE + "host/0",
+        model="gemini-x",
+        stream=False,
+        relay=relay,
+        content_type="multipart/form-data; boundary=x",
+        http_headers={"x-beta": "a, b"},
+        drop_params=True,
+    )
+    bare = Request(request_id="id-1", body=b"", source=INGRESS_SOURCE)
+    for request in (sent, bare):
+        read = from_record(first(to_headers(request)), b"", HERE, 0.0)
+        for name in (
+            *("operation", "dialect", "model", "stream", "relay", "content_type"),
+            *("http_headers", "drop_params"),
+        ):
+            assert getattr(read, name) == getattr(request, name), name
+
+
 @pytest.mark.parametrize(
-    ("body", "param", "fragment"),
+    ("headers", "reason"),
     [
-        (b"", None, "not valid JSON"),
-        (b"{", None, "not valid JSON"),
-        (b"nul", None, "not valid JSON"),
-        (CHAT + b"x", None, "not valid JSON"),
-        (b"\xef\xbb\xbf" + CHAT, None, "not valid JSON"),
-        (b'{"model":"\xff"}', None, "not UTF-8: byte 10"),
-        (b'{"x":"\xc3\x28","model":"m","messages":[{}]}', None, "not UTF-8"),
-        (b"[1]", None, "must be a JSON object"),
-        (b'"text"', None, "must be a JSON object"),
-        (b"{}", "model", "`model` is required"),
-        (b'{"model":"m"}', "messages", "`messages` is required"),
-        (b'{"model":null,"messages":[{}]}', "model", "expected `str`, got `null`"),
-        (b'{"model":"m","messages":"hi"}', "messages", "expected `array`, got `str`"),
-        (b'{"model":"m","messages":[]}', "messages", "at least one"),
-        (b'{"model":"","messages":[{}]}', "model", "must not be empty"),
+        ({"sluice-dialect": b"morse"}, "unknown sluice-dialect 'morse'"),
+        ({"sluice-stream": b"yes"}, "sluice-stream must be true or false"),
+        ({"sluice-drop-params": b"1"}, "sluice-drop-params must be true or false"),
+        ({"sluice-http-headers": b"["}, "no JSON object of texts"),
+        ({"sluice-http-headers": b'{"a":1}'}, "no JSON object of texts"),
+        ({"sluice-http-headers": b'{"a b":"c"}'}, "holds no HTTP header"),
+        ({"sluice-http-headers": b'{"a":"c\\r\\nd: e"}'}, "holds no HTTP header"),
+        ({"ce_type": b"llm.request.relay"}, "needs the headers sluice-provider and sluice-path"),
         (
-            b'{"model":"m","messages":[{}],"stream":1}',
-            "stream",
-            "expected `bool | null`, got `int`",
+            {"ce_type": b"llm.request.relay", "sluice-provider": b"p", "sluice-path": b"//h y"},
+            "sluice-path must begin with a slash",
         ),
-        (b'{"model":"m","messages":[{}],"x":' + b"[" * 100_000, None, "."),
+        (
+            {"ce_type": b"llm.request.relay", "sluice-provider": b"p", "sluice-path": b"x/y"},
+            "sluice-path must begin with a slash",
+        ),
+        (
+            {
+                "ce_type": b"llm.request.relay",
+                "sluice-provider": b"p",
+                "sluice-path": b"/y",
+                "sluice-method": b"GET /x",
+            },
+            "sluice-method is no HTTP method",
+        ),
     ],
 )
-def test_what_is_wrong_with_a_body_is_said(body: bytes, param: str | None, fragment: str) -> None:
-    """The message names the field and the reason; nothing crashes."""
-    with pytest.raises(InvalidRequest, match=fragment.replace("|", "\\|")) as caught:
-        parse_chat(body)
-
-    assert caught.value.param == param
+def test_headers_that_make_no_request(headers: dict[str, bytes], reason: str) -> None:
+    """Nothing of a header reaches a provider's request line or headers unchecked."""
+    with pytest.raises(Malformed, match=reason):
+        from_record(headers, CHAT, HERE, 0.0)

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from schemas.clock import rfc3339
-from schemas.exchange import OUTCOME_TYPE, Attempt, Body, Exchange, Timings, encode, json_body
+from schemas.exchange import OUTCOME_TYPE, Attempt, Body, Exchange, Timings, encode, request_body
 from schemas.headers import Headers
-from schemas.requests import Position
+from schemas.requests import Position, Request
 from schemas.usage import Usage
 from sinks.document import Document, document
 
@@ -20,6 +20,11 @@ ANSWER = (
     b'"message":{"role":"assistant","content":"Hello yourself"},"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}'
 )
+
+
+def json_body(body: bytes) -> Body:
+    """A body as an exchange keeps it."""
+    return request_body(Request(request_id="r", body=body))
 
 
 def request_id(number: int) -> str:

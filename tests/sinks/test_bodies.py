@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec import UNSET, Raw
 
-from schemas.exchange import Body, any_body, json_body
+from schemas.exchange import Body, any_body
 from sinks.bodies import MAX_DEPTH, StoredBody, as_text, stored, without_content
-from tests.sinks.samples import sse
+from tests.sinks.samples import json_body, sse
 
 CHUNK = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 

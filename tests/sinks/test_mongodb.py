@@ -12,14 +12,13 @@ from pymongo import MongoClient
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from schemas.clock import SystemClock
-from schemas.exchange import json_body
 from sinks import mongodb
 from sinks.base import Backpressure, Refused
 from sinks.config import SinkConfig
 from sinks.document import document
 from sinks.mongodb import MongoDBSink
 from sinks.mongodb_indexes import EXPIRY, INDEXES, NEVER
-from tests.sinks.samples import documents, exchange, request_id
+from tests.sinks.samples import documents, exchange, json_body, request_id
 
 
 @pytest.fixture

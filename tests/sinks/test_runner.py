@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 from schemas import control, headers as h
 from schemas.clock import SystemClock
 from schemas.control import Heartbeat
-from schemas.exchange import REDELIVERED_TYPE, any_body, json_body
+from schemas.exchange import REDELIVERED_TYPE, any_body
 from sinks.config import SinkConfig
 from sinks.mongodb import MongoDBSink
 from sinks.runner import run
@@ -26,7 +26,7 @@ from sinks.sqlite import SQLiteSink
 from sluice.broker import Broker, BrokerConfig
 from tests import services
 from tests.sinks.cluster import DEADLINE, Cluster, MemorySink, eventually, running
-from tests.sinks.samples import exchange, record, request_id
+from tests.sinks.samples import exchange, json_body, record, request_id
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from schemas.clock import rfc3339
-from schemas.exchange import ErrorInfo, json_body
+from schemas.exchange import ErrorInfo
 from sinks import sqlite as sqlite_module
 from sinks.base import Backpressure, Expiring
 from sinks.config import SinkConfig
 from sinks.document import document
 from sinks.sqlite import EXPIRE_SLICE, SQLiteSink
 from sinks.sqlite_schema import COLUMNS, MIGRATIONS
-from tests.sinks.samples import BEGIN, HandClock, documents, exchange, request_id
+from tests.sinks.samples import BEGIN, HandClock, documents, exchange, json_body, request_id
 
 DAY = 86_400.0
 

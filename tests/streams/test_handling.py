@@ -308,7 +308,7 @@ async def test_a_reply_topic_that_does_not_exist_delays_no_outcome() -> None:
 
 async def test_an_upstream_body_that_is_no_json_is_kept_as_text() -> None:
     """The exchange stays valid JSON whatever the provider sent."""
-    failed = Failed(UpstreamError(), 502, b"<html>\xff", "text/html")
+    failed = Failed(UpstreamError(), 502, b"<html>\xff", content_type="text/html")
     effects = await Bench(failed).run(request())
 
     body = effects.exchanges[0].response

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from providers import DIALECTS
 from providers.base import Target
 from providers.config import TransportConfig
+from providers.dialogue import converse
 from providers.instances import make_instance
 from providers.transport import Transport
 from providers.vendors import VENDORS
@@ -27,7 +27,6 @@ from sluice.sim import SimConfig, run
 from tests.recorded_provider import recorded_provider
 from tests.recordings import chat_recordings
 
-DIALECT = DIALECTS["openai_chat"]
 MESSAGES = [{"role": "user", "content": "one two three"}]
 
 
@@ -54,14 +53,14 @@ async def call(
 ) -> tuple[bytes, Completed | Failed]:
     """What a caller gets before the end, and the end."""
     target = Target(make_instance(VENDORS["sim"], "sim", base_url).endpoint, model)
-    request = DIALECT.request(Request(request_id="r-1", body=body), target)
+    dialogue = converse(Request(request_id="r-1", body=body), target)
     sent = b""
     try:
-        async with transport.send(request) as response:
+        async with transport.send(dialogue.sent) as response:
             if response.status != 200:
                 body = await response.read(1 << 20)
-                return sent, DIALECT.failure(response.status, response.headers, body)
-            decoder = DIALECT.decoder(request, response.content_type)
+                return sent, dialogue.failure(response.status, response.headers, body)
+            decoder = dialogue.decoder(response.content_type)
             async for data in response:
                 for reply in decoder.feed(data):
                     if isinstance(reply, Failed):

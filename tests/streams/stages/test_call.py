@@ -7,16 +7,17 @@ from contextlib import aclosing
 import pytest
 import pytest_asyncio
 
-from providers import DIALECTS
 from providers.config import RegistryConfig, TransportConfig
+from providers.dialogue import converse
 from providers.instances import make_instance
 from providers.registry import Registry
 from providers.transport import Transport
 from providers.vendors import VENDORS
+from schemas.bodies import envelope
 from schemas.clock import SystemClock
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
-from schemas.requests import Request, parse_chat
+from schemas.requests import Request
 from sluice.sim import SimConfig, run
 from streams.stages import Call
 from streams.stages.call import Caller
@@ -36,7 +37,7 @@ async def caller() -> AsyncIterator[Caller]:
         VENDORS["sim"], "sim", f"http://127.0.0.1:{port}/v1", models=("sim-echo",)
     )
     registry = Registry([instance], transport, RegistryConfig())
-    yield Caller(registry.resolve, DIALECTS, transport, SystemClock(), Metrics())
+    yield Caller(registry, converse, transport, SystemClock(), Metrics())
     await transport.close()
     stop.set()
     await serving
@@ -48,7 +49,8 @@ def call(model: str, *, stream: bool) -> Call:
         model.encode(),
         flag,
     )
-    return Call(Request(request_id="r", body=body), parse_chat(body))
+    request = Request(request_id="r", body=body)
+    return Call(request, envelope(request))
 
 
 async def replies(caller: Caller, asked: Call) -> list[Reply]:

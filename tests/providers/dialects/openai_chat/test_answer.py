@@ -2,13 +2,11 @@
 
 import pytest
 
-from providers import DIALECTS
-from providers.base import UpstreamRequest
 from providers.dialects.openai_chat.answer import AnswerDecoder
 from schemas.errors import StreamTruncated, UpstreamError
 from schemas.replies import Completed, Failed
 from schemas.usage import Usage
-from tests.providers.support import fold, plain_decoder
+from tests.providers.support import CHAT, fold, pass_through, plain_decoder
 
 ANSWER = (
     '{ "id": "1", "model":"m", "choices": [{"index":0, "message":{"content":"ü€😀"}, '
@@ -62,5 +60,6 @@ def test_unusual_answers() -> None:
 
 def test_a_stream_request_answered_plainly() -> None:
     """What the provider says that it sends decides how it is read."""
-    sent = UpstreamRequest("POST", "", {}, stream=True)
-    assert isinstance(DIALECTS["openai_chat"].decoder(sent, "application/json"), AnswerDecoder)
+    asked = pass_through(CHAT.replace(b"{", b'{"stream":true,', 1))
+    assert isinstance(asked.decoder("application/json"), AnswerDecoder)
+    assert asked.media_type("application/json") == "application/json"

@@ -5,17 +5,21 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from providers import DIALECTS
 from providers.base import Members, Target, UpstreamRequest
+from providers.dialects.openai_chat.request import Asked, asked
 from schemas.errors import InvalidRequest
 from schemas.requests import Request
-from tests.providers.support import ENDPOINT, TARGET
+from tests.providers.support import ENDPOINT, TARGET, with_route
 
 BODY = b'{ "model": "gpt-4o", "messages": [{"role":"user","content":"\\u00e4"}], "x": 1.50 }'
 
 
 def made(body: bytes, target: Target = TARGET, request_id: str = "r-1") -> UpstreamRequest:
-    return DIALECTS["openai_chat"].request(Request(request_id=request_id, body=body), target)
+    return ask(body, target, request_id).sent
+
+
+def ask(body: bytes, target: Target = TARGET, request_id: str = "r-1") -> Asked:
+    return asked(Request(request_id=request_id, body=body), target)
 
 
 def test_untouched() -> None:
@@ -48,23 +52,24 @@ def test_only_the_model_changes() -> None:
 )
 def test_usage_of_streams(given: str, sent: str, hide: bool) -> None:
     """A stream is asked for its usage; who had not asked does not see it, other options stay."""
-    got = made(f'{{"model":"gpt-4o","messages":[1],"stream":true{given}}}'.encode())
-    assert got.body.decode() == f'{{"model":"gpt-4o","messages":[1],"stream":true,{sent}}}'
-    assert (got.stream, got.hide_usage) == (True, hide)
+    got = ask(f'{{"model":"gpt-4o","messages":[1],"stream":true{given}}}'.encode())
+    assert got.sent.body.decode() == f'{{"model":"gpt-4o","messages":[1],"stream":true,{sent}}}'
+    assert got.hide_usage == hide
+    assert got.sent.headers["Accept"] == "text/event-stream"
 
 
 def test_vendors_without_stream_options() -> None:
     """A vendor that does not know the option is not sent it."""
     body = BODY.replace(b'"x"', b'"stream":true, "x"')
-    got = made(body, Target(replace(ENDPOINT, stream_usage=False), "gpt-4o"))
-    assert got.body is body
+    got = ask(body, with_route(stream_usage=False))
+    assert got.sent.body is body
     assert not got.hide_usage
 
 
 def test_how_it_is_sent() -> None:
     """Method, URL and headers; the key is in the headers and not in the text form."""
     got = made(BODY)
-    assert (got.method, got.url) == ("POST", ENDPOINT.chat_url)
+    assert (got.method, got.url) == ("POST", ENDPOINT.routes["openai_chat"].url)
     assert got.headers["Authorization"] == "Bearer secret"
     assert got.headers["Content-Type"] == "application/json"
     assert got.headers["Accept"] == "application/json"
@@ -81,9 +86,8 @@ def test_request_id() -> None:
 
 def test_choices_and_model_in_the_url() -> None:
     """`n` is noted for the decoder; a `{model}` in the URL is filled in."""
-    target = Target(replace(ENDPOINT, chat_url="http://h/{model}/chat"), "gpt-4o")
-    got = made(BODY.replace(b'"x"', b'"n":3,"x"'), target)
-    assert (got.choices, got.url) == (3, "http://h/gpt-4o/chat")
+    got = ask(BODY.replace(b'"x"', b'"n":3,"x"'), with_route(url="http://h/{model}/chat"))
+    assert (got.choices, got.sent.url) == (3, "http://h/gpt-4o/chat")
 
 
 def test_quirks() -> None:
@@ -92,7 +96,7 @@ def test_quirks() -> None:
     def shout(members: Members, model: str) -> Members:
         return {**members, "loud": Raw(msgspec.json.encode(model))}
 
-    got = made(BODY, Target(replace(ENDPOINT, quirks=(shout,)), "gpt-4o"))
+    got = made(BODY, with_route(quirks=(shout,)))
     assert msgspec.json.decode(got.body)["loud"] == "gpt-4o"
     assert list(msgspec.json.decode(got.body)) == ["model", "messages", "x", "loud"]
 

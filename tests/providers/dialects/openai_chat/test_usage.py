@@ -27,8 +27,8 @@ from schemas.usage import Usage
                 10,
                 20,
                 4,
-                5,
-                {"prompt_tokens_details.audio_tokens": 1, "completion_tokens_details.deep.er": 6},
+                reasoning_tokens=5,
+                details={"prompt_tokens_details.audio_tokens": 1, "completion_tokens_details.deep.er": 6},
             ),
         ),
         (

@@ -3,15 +3,16 @@
 import msgspec
 import pytest
 
-from providers import DIALECTS
-from providers.dialects.openai_chat.failure import KeyRefused
+from providers import failure as failures
+from providers.failure import KeyRefused
 from schemas import errors
+from schemas.envelopes import error_body
 from schemas.replies import Failed
 
 
 def failure(status: int, body: bytes, **headers: str) -> Failed:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return DIALECTS["openai_chat"].failure(status, named, body)
+    return failures.failed(status, named, body)
 
 
 def openai(message: str = "m", **members: object) -> bytes:
@@ -21,7 +22,9 @@ def openai(message: str = "m", **members: object) -> bytes:
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (400, "context_length_exceeded", errors.InvalidRequest),
+        (400, "context_length_exceeded", errors.ContextLengthExceeded),
+        (400, "content_filter", errors.ContentFiltered),
+        (400, "else", errors.InvalidRequest),
         (400, "model_not_found", errors.ModelNotFound),
         (404, None, errors.NotFound),
         (404, "model_not_found", errors.ModelNotFound),
@@ -55,8 +58,10 @@ def test_the_gateways_key_is_refused(status: int) -> None:
     assert isinstance(failed.error, KeyRefused)
     assert not failed.error.retryable
     assert failed.status == status
-    assert failed.body is not None
-    told = msgspec.json.decode(failed.body)["error"]
+    assert (
+        failed.body is None
+    )  # the gateway's words, not the provider's: it was not the caller's key
+    told = msgspec.json.decode(error_body("openai_chat", failed.error, status))["error"]
     assert "gateway's own key" in told["message"]
     assert "Incorrect API key provided" in told["message"]
     assert (told["type"], told["code"]) == ("provider_error", "provider_key_refused")
@@ -101,10 +106,10 @@ def test_shapes_of_reasons(body: bytes, message: str) -> None:
     ],
 )
 def test_bodies_that_are_no_json_object(body: bytes, message: str) -> None:
-    """They become an OpenAI envelope with a short excerpt on one line."""
+    """They are not passed on: the caller is told a short excerpt on one line, in its dialect."""
     failed = failure(502, body)
-    assert failed.body is not None
-    assert msgspec.json.decode(failed.body)["error"]["message"] == message == failed.error.message
+    assert failed.body is None
+    assert failed.error.message == message
     assert failed.content_type == "application/json"
 
 
@@ -121,3 +126,48 @@ def test_redirects_are_no_answer() -> None:
     assert failed.status == 502
     assert "301" in failed.error.message
     assert failed.body is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "told"),
+    [
+        ("openai_responses", {"error": {"message": "slow down", "param": "n"}}),
+        ("anthropic", {"type": "error", "error": {"type": "rate_limit_error"}}),
+        ("gemini", {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}}),
+    ],
+)
+def test_a_caller_of_another_dialect(dialect: str, told: dict[str, object]) -> None:
+    """It gets the status, the reason and the time to wait in its own words, none of the bytes."""
+    body = openai("slow down", param="n", request="theirs")
+    failed = failures.translated(429, {"retry-after": "7"}, body, dialect)
+    assert (failed.status, failed.error.retry_after) == (429, 7)
+    assert failed.body is not None
+    assert failed.http_headers == {"retry-after": "7"}
+    found = msgspec.json.decode(failed.body)
+    assert "slow down" in found["error"]["message"]
+    assert "theirs" not in failed.body.decode()
+    for name, value in told.items():
+        assert found[name] == value or value.items() <= found[name].items()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (openai("no", code="429"), errors.RateLimited, 429),
+        (openai("no", code=404), errors.NotFound, 404),
+        (openai("no", code="server_error"), errors.UpstreamError, 502),
+        (openai("no", code="model_not_found"), errors.ModelNotFound, 502),
+        (b'{"error":', errors.UpstreamError, 502),
+    ],
+)
+def test_an_error_in_an_answer(body: bytes, kind: type[errors.GatewayError], status: int) -> None:
+    """One that came with status 200 has the class and the status that its code says."""
+    error, found = failures.in_band(body)
+    assert (type(error), found) == (kind, status)
+
+
+def test_an_error_in_a_stream_is_one_event() -> None:
+    """The provider's object, on one line: what is body of a whole answer is data of a stream's event."""
+    failed = failures.failed_in_band(b'{"error":\r\n{"message":"no"}}\n')
+    assert failed.event == b'data: {"error":  {"message":"no"}} \n\n'
+    assert failed.body == b'{"error":  {"message":"no"}} '
