@@ -9,7 +9,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from msgspec import Struct
 from sanic.compat import Header
 
+from ingress.auth import KEY_HEADERS
 from ingress.guards import IncomingRequest
+from schemas.envelopes import JSON
 from schemas.errors import InvalidRequest, UnsupportedMediaType
 from schemas.ids import new_id
 
@@ -103,6 +105,39 @@ def passed_headers(headers: Header, prefixes: tuple[str, ...]) -> dict[str, str]
         if name.startswith(prefixes) and value.isascii() and value.isprintable():
             found[name] = f"{found[name]}, {value}" if name in found else value
     return found
+
+
+# Of a request that is handed on as it is, what stays here: credentials, what belongs to the
+# connection or to the proxies before us, and what is said to the gateway itself.
+_NOT_RELAYED = frozenset(
+    {
+        *("authorization", "proxy-authorization", *KEY_HEADERS, "cookie", "cookie2", "set-cookie"),
+        *("host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "expect"),
+        *("transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding"),
+        *("accept-encoding", "forwarded", "via", "x-real-ip", "true-client-ip", "origin"),
+        *("traceparent", "tracestate", "baggage"),
+    }
+)
+_NOT_RELAYED_PREFIXES = ("x-forwarded-", "x-gomodel-", "x-sluice-", "sluice-", "cf-", "sec-")
+
+
+def relayed_headers(headers: Header) -> dict[str, str]:
+    """All that go with a request that is handed on as it is, names in lower case."""
+    named = ",".join(headers.getall("connection", ())).lower().split(",")
+    left_out = _NOT_RELAYED.union(name.strip() for name in named)
+    return {
+        name: value
+        for name, value in passed_headers(headers, ("",)).items()
+        if name not in left_out and not name.startswith(_NOT_RELAYED_PREFIXES)
+    }
+
+
+def content_type(headers: Header) -> str:
+    """The body's type, JSON if none is given; UnsupportedMediaType if it is no text."""
+    given: str = headers.get("content-type") or JSON
+    if not (given.isascii() and given.isprintable()):
+        raise UnsupportedMediaType("`Content-Type` must be visible ASCII characters.")
+    return given
 
 
 def check_coding(headers: Header) -> None:

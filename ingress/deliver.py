@@ -22,6 +22,8 @@ from schemas.replies import Head
 SPILL = (
     1 << 20
 )  # bytes of a plain answer that are held for its Content-Length; beyond, it is chunked
+# Types of answers whose lines come one by one.
+_LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/stream+")
 # Upstream headers that are about its connection or body, or that we write ourselves.
 _OURS = frozenset(
     [
@@ -74,12 +76,13 @@ async def plain(slot: Slot, request: IncomingRequest, config: Delivery) -> Answe
     A chunked one that fails after its beginning breaks the connection, so that it cannot be taken
     for whole.
     """
-    chunkable = request.version == "1.1"
-    while not slot.ended and not (chunkable and slot.size > SPILL):
+    assert slot.head is not None
+    spill = 0 if slot.head.content_type.startswith(_LINES) else SPILL
+    chunkable = request.version == "1.1" and not request.stream.head_only
+    while not slot.ended and not (chunkable and slot.size > spill):
         if slot.error is not None:
             raise slot.error
         await slot.wait()
-    assert slot.head is not None
     slot.written = True
     if slot.ended:
         return await _whole(slot, request, config)
@@ -103,7 +106,7 @@ async def plain(slot: Slot, request: IncomingRequest, config: Delivery) -> Answe
 async def _whole(slot: Slot, request: IncomingRequest, config: Delivery) -> Answer:
     head = slot.head
     assert head is not None
-    if slot.failed and len(slot.pieces) != 1:
+    if slot.failed and slot.records > 1:
         # It failed after pieces of an answer that nobody has seen: only the failure counts.
         head = Head(Interrupted.status, "application/json", head.provider, head.model)
         slot.pieces = slot.pieces[-1:] or [error_body(request.dialect, Interrupted())]
@@ -139,7 +142,9 @@ def _answer(request: IncomingRequest, head: Head, content: bytes, more: bytes = 
 def _fixed_lines(content_type: str, provider: str, model: str) -> bytes:
     text = f"content-type: {_clean(content_type)}\r\n"
     if provider:
-        text += f"sluice-provider: {_clean(provider)}\r\nsluice-model: {_clean(model)}\r\n"
+        text += f"sluice-provider: {_clean(provider)}\r\n"
+    if model:
+        text += f"sluice-model: {_clean(model)}\r\n"
     return text.encode("latin-1", "replace")
 
 

@@ -12,8 +12,10 @@ from ingress.body import declared_length, read_body
 from ingress.caller import (
     Caller,
     check_coding,
+    content_type,
     drop_params,
     passed_headers,
+    relayed_headers,
     traceparent,
     user_path,
 )
@@ -60,6 +62,19 @@ async def take(request: IncomingRequest, asked: Asked) -> Answer | None:
         raise
     gateway.observe(asked.route, status, began)
     return answer
+
+
+def refuse(request: IncomingRequest, route: str, error: GatewayError) -> Answer:
+    """The answer to a request of which its path alone says that it cannot be taken."""
+    gateway: Gateway = request.app.ctx.gateway
+    began = gateway.clock.monotonic()
+    try:
+        gateway.identify(request)
+        gateway.auth.client(request.headers, request.query_string)
+    except GatewayError as earlier:
+        error = earlier
+    gateway.observe(route, error.status, began)
+    return error_answer(request, error)
 
 
 async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> int:
@@ -117,8 +132,10 @@ def _record(
         model=asked.model,
         stream=asked.stream,
         relay=asked.relay,
-        content_type=headers.get("content-type") or JSON if asked.relay else JSON,
-        http_headers=passed_headers(headers, asked.passed) if asked.passed else {},
+        content_type=content_type(headers) if asked.relay else JSON,
+        http_headers=relayed_headers(headers)
+        if asked.relay
+        else passed_headers(headers, asked.passed),
         drop_params=drop_params(headers, gateway.config.drop_params),
     )
 
@@ -134,7 +151,7 @@ async def _exchange(
         record = replace(record, body=b"")  # the log has it
         head = await first_record(slot)
         ticket.free_body()
-        if is_stream(head):
+        if is_stream(head) and not request.stream.head_only:
             answer = await stream(slot, request, gateway.delivery, gateway.clock)
         else:
             answer = await plain(slot, request, gateway.delivery)

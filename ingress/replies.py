@@ -69,6 +69,11 @@ class Slot:
         self.error: GatewayError | None = None
         self.written = False  # bytes of this attempt went out
 
+    @property
+    def records(self) -> int:
+        """How many have come of this attempt."""
+        return self._next
+
     async def wait(self) -> None:
         """Return when something has happened to the slot; also without reason now and then."""
         self._waiter = asyncio.get_running_loop().create_future()

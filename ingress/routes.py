@@ -16,6 +16,7 @@ from ingress.api.gemini import gemini
 from ingress.api.health import health, metrics, ready
 from ingress.api.messages import count_tokens, messages
 from ingress.api.models import model, models
+from ingress.api.passthrough import METHODS as PASSTHROUGH_METHODS, passthrough
 from ingress.api.responses import compact, input_tokens, responses
 from ingress.config import IngressConfig
 from ingress.errors import identity_lines
@@ -80,6 +81,9 @@ def table(config: IngressConfig) -> list[Route]:
     found = list(ROUTES)
     if config.metrics_enabled:
         found.append(_look(config.metrics_path, metrics))
+    if config.passthrough_enabled:
+        path = "/p/<provider>/<rest:path>"
+        found.append(Route(path, PASSTHROUGH_METHODS, passthrough, reads_body=True))
     return found
 
 

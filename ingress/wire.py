@@ -22,6 +22,7 @@ LINGER = 2.0  # seconds in which a caller may finish sending a body that was ref
 _STATUS: dict[int, bytes] = {
     s.value: b"HTTP/1.1 %d %s\r\n" % (s, s.phrase.encode()) for s in HTTPStatus
 }
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)  # nor do they have a length
 _KEEP = b"connection: keep-alive\r\n\r\n"
 _CLOSE = b"connection: close\r\n\r\n"
 
@@ -66,7 +67,7 @@ class Answer(HTTPResponse):
             self.lines,
             len(self.content),
         )
-        if self.status == HTTPStatus.NO_CONTENT:
+        if self.status in _BODILESS or (stream.head_only and not self.content):
             head = status_line(self.status) + self.lines
         head += self._connection(stream)
         stream.stage = Stage.RESPONSE

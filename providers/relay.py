@@ -16,7 +16,7 @@ from providers.base import Decoder, Dialogue, Endpoint, PassThrough, Target, Ups
 from providers.failure import failed
 from providers.headers import upstream_headers
 from providers.passed_on import relayed
-from schemas.envelopes import EVENT_STREAM, JSON, error_event
+from schemas.envelopes import EVENT_STREAM, JSON, error_body, error_event
 from schemas.errors import GatewayError, InvalidRequest, StreamTruncated
 from schemas.replies import Chunk, Completed, Failed, Reply
 from schemas.requests import Dialect, Operation, Relay, Request
@@ -173,4 +173,4 @@ class _AsItIs:
         )
 
     def abort(self, error: GatewayError) -> bytes:
-        return error_event(self._dialect, error)
+        return (error_event if self._streams else error_body)(self._dialect, error)

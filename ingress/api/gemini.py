@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, unquote
 
-from ingress.errors import error_answer
 from ingress.guards import IncomingRequest
-from ingress.intake import Asked, take
+from ingress.intake import Asked, refuse, take
 from ingress.wire import Answer
-from schemas.errors import GatewayError, NotFound
+from schemas.errors import NotFound
 from schemas.requests import Operation
 
 # Action: label of the metrics, operation, whether its answer is a stream.
@@ -26,20 +25,11 @@ async def gemini(request: IncomingRequest, name: str) -> Answer | None:
     """What the path asks of the model that it names."""
     model, _, action = unquote(name).rpartition(":")
     if action not in _ACTIONS or not model:
-        return _unknown(request, action or name)
+        known = ", ".join(_ACTIONS)
+        error = NotFound(f"There is no action {action[:60]!r} of a model: use {known}.")
+        return refuse(request, "generate_content", error)
     route, operation, stream = _ACTIONS[action]
     # https://cloud.google.com/apis/docs/system-parameters: without `alt=sse` a stream is one JSON
     # array, whose elements come one by one.
     request.json_array = stream and parse_qs(request.query_string).get("alt") != ["sse"]
     return await take(request, Asked(route, operation, model, stream, passed=_PASSED))
-
-
-def _unknown(request: IncomingRequest, action: str) -> Answer:
-    error: GatewayError = NotFound(
-        f"There is no action {action[:60]!r} of a model: use {', '.join(_ACTIONS)}."
-    )
-    try:
-        request.app.ctx.gateway.identify(request)
-    except GatewayError as invalid:
-        error = invalid
-    return error_answer(request, error)

@@ -42,6 +42,9 @@ class Catalog:
                 return model
         return None
 
+    def vendor(self, name: str) -> str | None:
+        return {"sim": "sim", "groq": "groq", "groq-east": "groq"}.get(name)
+
 
 class Ingress:
     """A running ingress and a client of it."""
