@@ -23,6 +23,7 @@ from providers.canonical.request import (
 )
 from providers.dialects.gemini import families
 from providers.dialects.gemini.base64s import standard
+from providers.dialects.gemini.custom import wrapped
 from providers.dialects.gemini.media import guess_data, guess_url
 from providers.dialects.gemini.results import arguments, write_result
 
@@ -147,7 +148,8 @@ class _Contents:
             case ToolCall():
                 if part.cache is not None:
                     self._notes.harmless("cache_control")
-                call = {"id": part.id, "name": part.name, "args": arguments(part.arguments)}
+                args = wrapped(part.arguments) if part.custom else arguments(part.arguments)
+                call = {"id": part.id, "name": part.name, "args": args}
                 return _signed({"functionCall": call}, part.token)
             case ToolResult():
                 return {"functionResponse": self._response(part, [])}

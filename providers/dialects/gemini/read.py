@@ -32,11 +32,12 @@ from providers.canonical.answer import (
 from providers.canonical.fold import fold
 from providers.canonical.request import Media, Native
 from providers.dialects.gemini.base64s import standard
+from providers.dialects.gemini.custom import unwrapped
 from providers.dialects.gemini.finish import blocked, read_finish
 from providers.dialects.gemini.grounding import read_citations
 from providers.dialects.gemini.logprobs import read_logprobs
 from providers.dialects.gemini.media import kind_of
-from providers.dialects.gemini.response import Candidate, Part, Response, decode, decode_raw
+from providers.dialects.gemini.response import Call, Candidate, Part, Response, decode, decode_raw
 from providers.dialects.gemini.usage import parse_usage, tier
 from providers.failure import in_band
 from schemas.clock import from_rfc3339
@@ -114,13 +115,14 @@ class StreamReader:
     """A providers.base.Reader. There is no terminal event: every candidate asked for must have its
     finish reason, and then the body ends."""
 
-    __slots__ = ("_asked", "_begun", "_blocked", "_choices", "_prefix")
+    __slots__ = ("_asked", "_begun", "_blocked", "_choices", "_custom", "_prefix")
 
     done = False
 
-    def __init__(self, asked: int = 1) -> None:
-        """`asked`: how many candidates."""
+    def __init__(self, asked: int = 1, custom: frozenset[str] = frozenset()) -> None:
+        """`asked`: how many candidates; `custom`: names of tools whose calls are free text."""
         self._asked = asked
+        self._custom = custom
         self._begun = False
         self._blocked = False
         self._choices: dict[int, _Choice] = {}
@@ -179,9 +181,12 @@ class StreamReader:
                 signature = None
             if part.text is not None or _is_bare(part):
                 signature = self._text(part, choice, index, found)
+            elif part.function_call is not None:
+                choice.open = ""
+                found.extend(self._call(part, part.function_call, choice, index))
             else:
                 choice.open = ""
-                found.extend(_whole(part, choice, index, (data, position, number), self._prefix))
+                found.extend(_whole(part, index, (data, position, number)))
         self._close(candidate, choice, signature, found)
 
     def _text(self, part: Part, choice: _Choice, index: int, found: list[Event]) -> str | None:
@@ -203,6 +208,15 @@ class StreamReader:
         if part.thought_signature is not None and choice.open == "thought":
             found.append(Break(index))  # it is not of those thoughts
         return part.thought_signature
+
+    def _call(self, part: Part, call: Call, choice: _Choice, index: int) -> Iterator[Event]:
+        number, choice.calls = choice.calls, choice.calls + 1
+        made = call.id or f"call_{self._prefix}_{index}_{number}"
+        custom = call.name in self._custom
+        token = part.thought_signature
+        yield ToolCallBegin(number, made, call.name, index, custom, token)
+        written = "{}" if call.args == _NULL else bytes(call.args).decode(errors="replace")
+        yield ToolCallDelta(number, unwrapped(written) if custom else written, index)
 
     def _close(
         self, candidate: Candidate, choice: _Choice, signature: str | None, found: list[Event]
@@ -230,17 +244,8 @@ def _is_bare(part: Part) -> bool:
     )
 
 
-def _whole(
-    part: Part, choice: _Choice, index: int, place: tuple[bytes, int, int], prefix: str
-) -> Iterator[Event]:
+def _whole(part: Part, index: int, place: tuple[bytes, int, int]) -> Iterator[Event]:
     """A part that comes in one piece. `place`: the chunk, and where in it the part stands."""
-    call = part.function_call
-    if call is not None:
-        number, choice.calls = choice.calls, choice.calls + 1
-        made = call.id or f"call_{prefix}_{index}_{number}"
-        yield ToolCallBegin(number, made, call.name, index, token=part.thought_signature)
-        yield ToolCallDelta(number, _arguments(call.args), index)
-        return
     blob = part.inline_data or part.file_data
     if blob is not None:
         kind = kind_of(blob.mime_type, blob.file_uri)
@@ -263,10 +268,6 @@ def _whole(
     elif part.thought_signature is not None:
         yield Break(index)
         yield ReasoningEnd(part.thought_signature, "gemini", redacted=True, choice=index)
-
-
-def _arguments(raw: Raw) -> str:
-    return "{}" if raw == _NULL else bytes(raw).decode(errors="replace")
 
 
 def _raw_part(data: bytes, candidate: int, part: int) -> Raw:

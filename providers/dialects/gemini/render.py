@@ -20,6 +20,7 @@ from providers.canonical.request import (
     WebSearch,
 )
 from providers.dialects.gemini import families
+from providers.dialects.gemini.custom import declared
 from providers.dialects.gemini.parts import render_contents
 
 _encode = msgspec.json.Encoder().encode
@@ -105,8 +106,7 @@ def _tools(chat: ChatRequest, notes: Notes) -> Iterator[dict[str, object]]:
             case Function():
                 functions.append(_function(tool, notes))
             case Custom():
-                # Free text would come back as JSON, which whoever runs the tool does not expect.
-                notes.meaningful("tools", f"the tool `{tool.name}` takes free text, not JSON")
+                functions.append(declared(tool, notes))
             case WebSearch():
                 _search(tool, notes)
                 yield {"googleSearch": {}}
@@ -158,7 +158,7 @@ def _tool_config(chat: ChatRequest, model: str, own: Members) -> dict[str, objec
     # https://ai.google.dev/gemini-api/docs/tool-combination: without it, functions beside Google's own
     # tools are refused.
     own_tools = any(isinstance(tool, WebSearch | NativeTool) for tool in chat.tools)
-    functions = any(isinstance(tool, Function) for tool in chat.tools)
+    functions = any(isinstance(tool, Function | Custom) for tool in chat.tools)
     if own_tools and functions and families.version(model) >= (3, 0):
         found.setdefault("includeServerSideToolInvocations", True)
     return found

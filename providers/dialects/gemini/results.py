@@ -45,8 +45,8 @@ def write_result(text: str | None, *, is_error: bool) -> Raw:
 
 
 def arguments(text: str) -> Raw:
-    """A call's arguments as an object. What a model wrote amiss, and the free text of a custom tool,
-    stands in one member: the API takes nothing else."""
+    """A call's arguments as an object. What a model wrote amiss stands in one member: the API takes
+    nothing else."""
     return object_of(text) or Raw(_encode({"input": text}))
 
 
