@@ -125,7 +125,8 @@ def _listed(raw: Raw, request_id: str, index: int) -> Raw:
     if item.id is None:
         prefix = _PREFIXES.get(kind, "item")
         name = Raw(encode(f"{prefix}_{request_id}_i{index}"))
-        listed = {"id": name, **listed, "id": name}  # first, and over a null
+        listed = {"id": name, **listed}
+        listed["id"] = name  # over a null, too
     if kind in _HAS_STATUS and not given(listed.get("status")):
         listed["status"] = _COMPLETED
     if kind == "message":
