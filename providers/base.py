@@ -156,6 +156,13 @@ class Dialogue(Protocol):
         ...
 
 
+class Answered(Struct, frozen=True):
+    """An answer that the gateway itself gives: a Dialogue without a provider. JSON."""
+
+    body: bytes
+    http_headers: dict[str, str] = {}
+
+
 class Reader(Protocol):
     """Reads one upstream stream, event by event, into the canonical middle. Not shared."""
 

@@ -55,7 +55,9 @@ class Relayed:
         headers["Content-Type"] = request.content_type
         if not request.body:
             del headers["Content-Type"]
-        self.sent = UpstreamRequest(relay.method, endpoint.relay_url(path), headers, request.body)
+        self.sent = UpstreamRequest(
+            relay.method, endpoint.relay_url(path), headers, request.body, endpoint.proxy
+        )
         self._method = relay.method
         self._dialect = request.dialect
         self._observer = _observer(request, target, replace(relay, path=path), observers)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Protocol
 
 from msgspec.structs import replace
 
-from providers.base import Decoder, Dialogue, Opaque, Target
+from providers.base import Answered, Decoder, Dialogue, Opaque, Target
 from providers.passed_on import passed_on, relayed
 from providers.transport import Transport, UpstreamResponse
 from schemas.clock import Clock, rfc3339
@@ -16,7 +16,7 @@ from schemas.envelopes import JSON
 from schemas.errors import GatewayError
 from schemas.exchange import Attempt
 from schemas.metrics import Metrics
-from schemas.replies import Chunk, Failed, Reply, Started
+from schemas.replies import Chunk, Completed, Failed, Reply, Started
 from schemas.requests import Request
 from streams.stages import Call, Replies
 
@@ -42,16 +42,19 @@ class Caller:
     def __init__(
         self,
         targets: Targets,
-        converse: Callable[[Request, Target], Dialogue],
+        converse: Callable[[Request, Target], Dialogue | Answered],
         transport: Transport,
         clock: Clock,
         metrics: Metrics,
+        recall: Callable[[Request, Target], Awaitable[Request]] | None = None,
     ) -> None:
+        """`recall` makes a request whole that continues another, as far as the target needs it."""
         self._targets = targets
         self._converse = converse
         self._transport = transport
         self._clock = clock
         self._metrics = metrics
+        self._recall = recall
 
     async def __call__(self, call: Call) -> Replies:
         try:
@@ -71,10 +74,22 @@ class Caller:
     async def ask(self, call: Call, target: Target) -> Replies:
         """One call of one target."""
         try:
-            dialogue = self._converse(call.request, target)
+            request = call.request
+            if self._recall is not None:
+                request = await self._recall(request, target)
+            dialogue = self._converse(request, target)
         except GatewayError as error:
             yield Failed(error, error.status)
             return
+        if isinstance(dialogue, Answered):
+            yield Started(200, JSON, target.instance, target.model, dialogue.http_headers)
+            yield Completed(dialogue.body)
+            return
+        async with aclosing(self._asked(call, target, dialogue)) as replies:
+            async for reply in replies:
+                yield reply
+
+    async def _asked(self, call: Call, target: Target, dialogue: Dialogue) -> Replies:
         attempt = _Attempt(call, target, self._clock)
         try:
             async with self._transport.send(dialogue.sent) as response:
