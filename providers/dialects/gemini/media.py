@@ -51,7 +51,7 @@ _FILMS = ("youtube.com", "youtu.be")  # https://ai.google.dev/gemini-api/docs/vi
 
 def kind_of(media_type: str | None, url: str | None = None) -> Kind:
     """What a media type is of."""
-    found = (media_type or (guess_url(url) if url else None) or "").lower()
+    found = (media_type or (_promised(url) if url else None) or "").lower()
     if found.startswith("image/"):
         return "image"
     if found.startswith("audio/"):
@@ -61,8 +61,12 @@ def kind_of(media_type: str | None, url: str | None = None) -> Kind:
     return "document"
 
 
-def guess_url(url: str) -> str | None:
-    """The media type that a URL's ending promises."""
+def guess_url(url: str, kind: Kind) -> str:
+    """The media type that a URL's ending promises; the most usual one of its kind if it promises none."""
+    return _promised(url) or _DEFAULTS[kind]
+
+
+def _promised(url: str) -> str | None:
     try:
         path = urlsplit(url).path
     except ValueError:

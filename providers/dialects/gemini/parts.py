@@ -197,10 +197,8 @@ class _Contents:
             return {"inlineData": {"mimeType": kind, "data": standard(media.data)}}
         if media.url is not None:
             # https://ai.google.dev/gemini-api/docs/file-input-methods: Google fetches public URLs.
-            file: Object = {"fileUri": media.url}
-            if (guessed := media.media_type or guess_url(media.url)) is not None:
-                file["mimeType"] = guessed
-            return {"fileData": file}
+            kind = media.media_type or guess_url(media.url, media.kind)
+            return {"fileData": {"mimeType": kind, "fileUri": media.url}}
         if media.text is not None:
             return {
                 "inlineData": {

@@ -52,19 +52,20 @@ def arguments(text: str) -> Raw:
 
 def object_of(text: str) -> Raw | None:
     """A JSON text as it is if it is an object; none at all is the empty one."""
-    if not text.strip():
+    text = text.strip()
+    if not text:
         return Raw(b"{}")
     value = _structured(text)
     return value if value is not None and opening(value) == b"{" else None
 
 
 def _structured(text: str) -> Raw | None:
-    """A JSON text if it is an object or an array."""
-    data = text.strip().encode(errors="surrogatepass")
-    if data[:1] not in (b"{", b"["):
+    """A JSON text if it is an object or an array, and nothing beside, not even space."""
+    if text[:1] not in ("{", "[") or text[-1:] not in ("}", "]"):
         return None
     try:
+        data = text.encode()
         _any(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     return Raw(data)

@@ -48,9 +48,9 @@ def media_part(media: Media) -> bytes:
         kind = media.media_type or guess_data(media.data, media.kind)
         found: dict[str, object] = {"inlineData": {"mimeType": kind, "data": media.data}}
     else:
-        file = {"fileUri": media.url or media.file_id or ""}
-        guessed = media.media_type or (guess_url(media.url) if media.url else None)
-        found = {"fileData": file if guessed is None else {"mimeType": guessed, **file}}
+        url = media.url or media.file_id or ""
+        kind = media.media_type or guess_url(url, media.kind)
+        found = {"fileData": {"mimeType": kind, "fileUri": url}}
     if media.token is not None:
         found["thoughtSignature"] = media.token
     return _encode(found)
