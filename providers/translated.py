@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
 
 import msgspec
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from providers.base import (
 from providers.canonical.answer import CONTENT, Answer, Begin, Counted, End, Event
 from providers.canonical.fold import Fold, unfold
 from providers.canonical.notes import Notes
+from providers.canonical.request import ChatRequest
 from providers.failure import translated
 from providers.headers import upstream_headers
 from providers.sse import Events, EventTooLarge, payload, terminated
@@ -30,6 +32,16 @@ from schemas.requests import Request
 
 _encode = msgspec.json.Encoder().encode
 _TOO_LARGE = "The provider sent an event of more than 16 MiB."
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """What an Upstream can do, too, that had to ask in another way than the caller did: a tool for a
+    format, a function for free text."""
+
+    def restored(self, answer: Answer, chat: ChatRequest) -> Answer:
+        """A whole answer as the caller asked for it. A stream's reader knows the request anyway."""
+        ...
 
 
 class Translated:
@@ -70,10 +82,10 @@ class Translated:
     def decoder(self, content_type: str) -> Decoder:
         streams = content_type.lstrip().lower().startswith(EVENT_STREAM)
         chat = self._context.chat
-        reader = self._upstream.reader(chat) if streams else None
+        body = _Body(self._upstream.reader(chat) if streams else None, self._upstream, chat)
         if chat.stream:
-            return _ToStream(reader, self._upstream, self._client.writer(self._context))
-        return _ToAnswer(reader, self._upstream, self._client, self._context, self._dialect)
+            return _ToStream(body, self._client.writer(self._context))
+        return _ToAnswer(body, self._client, self._context, self._dialect)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         return translated(status, headers, body, self._dialect)
@@ -82,17 +94,23 @@ class Translated:
 class _Body:
     """Cuts an upstream body into canonical events, or holds it if it is one answer."""
 
-    __slots__ = ("_events", "_reader", "_upstream", "held")
+    __slots__ = ("_chat", "_events", "_reader", "_upstream", "held")
 
-    def __init__(self, reader: Reader | None, upstream: Upstream) -> None:
+    def __init__(self, reader: Reader | None, upstream: Upstream, chat: ChatRequest) -> None:
         self._reader = reader
         self._upstream = upstream
+        self._chat = chat
         self._events = Events()
         self.held: list[bytes] = []
 
     @property
     def done(self) -> bool:
         return self._reader is not None and self._reader.done
+
+    @property
+    def streams(self) -> bool:
+        """The provider sends a stream."""
+        return self._reader is not None
 
     def feed(self, data: bytes) -> Iterable[Event]:
         """GatewayError if the stream holds one."""
@@ -126,7 +144,10 @@ class _Body:
             raise StreamTruncated
 
     def answer(self) -> Answer:
-        return self._upstream.answer(b"".join(self.held))
+        answer = self._upstream.answer(b"".join(self.held))
+        if isinstance(self._upstream, Restores):
+            return self._upstream.restored(answer, self._chat)
+        return answer
 
 
 class _Seen:
@@ -166,8 +187,8 @@ class _ToStream:
 
     __slots__ = ("_body", "_failed", "_seen", "_writer")
 
-    def __init__(self, reader: Reader | None, upstream: Upstream, writer: Writer) -> None:
-        self._body = _Body(reader, upstream)
+    def __init__(self, body: _Body, writer: Writer) -> None:
+        self._body = body
         self._writer = writer
         self._seen = _Seen()
         self._failed: Failed | None = None
@@ -212,18 +233,10 @@ class _ToStream:
 class _ToAnswer:
     """To a caller that asked for a whole answer."""
 
-    __slots__ = ("_body", "_client", "_context", "_dialect", "_fold", "_seen", "_streams")
+    __slots__ = ("_body", "_client", "_context", "_dialect", "_fold", "_seen")
 
-    def __init__(
-        self,
-        reader: Reader | None,
-        upstream: Upstream,
-        client: Client,
-        context: Context,
-        dialect: str,
-    ) -> None:
-        self._body = _Body(reader, upstream)
-        self._streams = reader is not None
+    def __init__(self, body: _Body, client: Client, context: Context, dialect: str) -> None:
+        self._body = body
         self._client = client
         self._context = context
         self._dialect = dialect
@@ -244,7 +257,7 @@ class _ToAnswer:
 
     def finish(self) -> Completed | Failed:
         try:
-            if self._streams:
+            if self._body.streams:
                 self._add(self._body.rest())
                 answer = self._fold.answer()
             else:
