@@ -75,6 +75,13 @@ def render(
     return msgspec.json.decode(msgspec.json.encode(members)), notes.dropped
 
 
+def body_for(chat: ChatRequest, model: str = MODEL) -> tuple[bytes, tuple[str, ...]]:
+    """The same, its bytes as they are sent."""
+    notes = Notes("gemini", chat.names)
+    members = Upstream().render(chat, Target(ENDPOINT, model), notes)
+    return msgspec.json.encode(members), notes.dropped
+
+
 def context(chat: ChatRequest | None = None) -> Context:
     return Context("r-1", 1_700_000_000, MODEL, chat or asked())
 
