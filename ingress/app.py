@@ -22,6 +22,7 @@ from ingress.guards import IncomingRequest
 from ingress.routes import add_routes
 from schemas.clock import Clock
 from schemas.kafka import KafkaConfig
+from schemas.kept import AnswerStore
 from schemas.metrics import Metrics
 from schemas.models import ModelCatalog
 
@@ -37,6 +38,7 @@ def create_app(
     config: IngressConfig,
     kafka: KafkaConfig,
     catalog: ModelCatalog,
+    answers: AnswerStore,
     metrics: Metrics,
     clock: Clock,
 ) -> Sanic[Any, Any]:
@@ -59,7 +61,7 @@ def create_app(
         # Ours are exact; Sanic's only catches what slipped through them.
         RESPONSE_TIMEOUT=max(config.request_timeout, config.body_timeout) + 60.0,
     )
-    app.ctx.gateway = Gateway(config, kafka, catalog, metrics, clock)
+    app.ctx.gateway = Gateway(config, kafka, catalog, answers, metrics, clock)
     app.ctx.base_path = config.base_path.encode()
     add_routes(app, config)
     return app

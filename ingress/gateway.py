@@ -23,6 +23,7 @@ from ingress.signals import Signals
 from schemas.clock import Clock
 from schemas.errors import Interrupted, Overloaded
 from schemas.kafka import KafkaConfig
+from schemas.kept import AnswerStore
 from schemas.metrics import Counter, Histogram, Metrics
 from schemas.models import ModelCatalog
 from schemas.replies import Address
@@ -46,10 +47,12 @@ class Gateway:
         config: IngressConfig,
         kafka: KafkaConfig,
         catalog: ModelCatalog,
+        answers: AnswerStore,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self.config = config
+        self.answers = answers
         self.catalog = catalog
         self.metrics = metrics
         self.clock = clock

@@ -18,6 +18,7 @@ from ingress.api.messages import count_tokens, messages
 from ingress.api.models import model, models
 from ingress.api.passthrough import METHODS as PASSTHROUGH_METHODS, passthrough
 from ingress.api.responses import compact, input_tokens, responses
+from ingress.api.stored_responses import cancel_response, input_items, stored_response
 from ingress.config import IngressConfig
 from ingress.errors import identity_lines
 from ingress.gateway import Gateway
@@ -50,6 +51,9 @@ ROUTES = (
     _ask("/v1/responses", responses),
     _ask("/v1/responses/input_tokens", input_tokens),
     _ask("/v1/responses/compact", compact),
+    Route("/v1/responses/<name>", ("GET", "HEAD", "DELETE"), stored_response),
+    Route("/v1/responses/<name>/cancel", ("POST",), cancel_response),
+    _look("/v1/responses/<name>/input_items", input_items),
     _ask("/v1/embeddings", embeddings),
     # What an SDK asks for below a base URL that is the gateway's root, or one that names its maker:
     # there, too, the lists of models have that maker's form.

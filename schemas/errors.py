@@ -2,12 +2,15 @@
 
 GatewayError
 ├── InvalidRequest                  400  the caller's mistake
+│   ├── ModelAccessDenied           400
 │   ├── ContextLengthExceeded       400
 │   ├── ContentFiltered             400
+│   ├── PreviousResponseNotFound    400
 │   ├── Unauthorized                401
 │   ├── PermissionDenied            403
 │   ├── NotFound                    404
-│   │   └── ModelNotFound           404
+│   │   ├── ModelNotFound           404
+│   │   └── ResponseNotFound        404
 │   ├── MethodNotAllowed            405
 │   ├── BodyTimeout                 408
 │   ├── BodyTooLarge                413
@@ -26,6 +29,7 @@ GatewayError
 ├── Interrupted                     502  a worker died after bytes had gone out
 ├── Overloaded                      503  our limits
 ├── LogUnavailable                  503  Kafka did not take the request
+├── StoreUnavailable                503  the store of answers cannot be asked
 └── Expired                         504  the deadline passed
 
 A class is its HTTP status, its code and its default message (the docstring). The envelopes in which
@@ -68,10 +72,22 @@ class ContextLengthExceeded(InvalidRequest):
     code = "context_length_exceeded"
 
 
+class PreviousResponseNotFound(InvalidRequest):
+    """The previous response is not known: it was not stored, was deleted, or is too old."""
+
+    code = "previous_response_not_found"
+
+
 class ContentFiltered(InvalidRequest):
     """The provider's content filter refused the request."""
 
     code = "content_filter"
+
+
+class ModelAccessDenied(InvalidRequest):
+    """This model is not available here: GET /v1/models lists those that are."""
+
+    code = "model_access_denied"
 
 
 class Unauthorized(InvalidRequest):
@@ -102,6 +118,12 @@ class ModelNotFound(NotFound):
     """No configured provider has this model: GET /v1/models lists those that can be called."""
 
     code = "model_not_found"
+
+
+class ResponseNotFound(NotFound):
+    """There is no such response: it was not stored, was deleted, or is too old."""
+
+    code = "response_not_found"
 
 
 class MethodNotAllowed(InvalidRequest):
@@ -232,6 +254,15 @@ class LogUnavailable(GatewayError):
 
     status = 503
     code = "log_unavailable"
+    type = "server_error"
+    retryable = True
+
+
+class StoreUnavailable(GatewayError):
+    """The store of earlier answers cannot be asked at the moment."""
+
+    status = 503
+    code = "store_unavailable"
     type = "server_error"
     retryable = True
 

@@ -72,6 +72,8 @@ class Request(Struct, frozen=True, kw_only=True):
     content_type: str = "application/json"
     # Headers of the caller that reach the provider, names in lower case: betas and versions.
     http_headers: dict[str, str] = {}
+    # Responses: what it continued before its input was made whole. Never in a record.
+    continues: str | None = None
     drop_params: bool = False  # what a provider cannot be told may be left out
 
 

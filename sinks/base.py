@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from schemas.kept import Kept
 from sinks.document import Document
 
 
@@ -44,6 +45,17 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Let go of everything; also after a failed open()."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A sink that also keeps answers for those who asked for them."""
+
+    async def keep(self, batch: Sequence[Kept]) -> None:
+        """Return when all are durable. Inserts by request id and never overwrites, what was deleted
+        neither. What the store cannot hold is passed over: the exchange has it. May raise
+        Backpressure."""
         ...
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas import headers as h
-from schemas.exchange import REDELIVERED_TYPE, SCHEMA_VERSION, decode
+from schemas.exchange import REDELIVERED_TYPE, SCHEMA_VERSION, Exchange, decode
+from schemas.kept import Kept, kept
 from sinks.dead_letters import DeadLetter
 from sinks.document import Document, document
 
@@ -17,10 +18,11 @@ CE_TYPE_REDELIVERED = (h.CE_TYPE, REDELIVERED_TYPE)
 class Batch:
     """What one poll gave: documents to store, dead letters, and the offsets to commit after both."""
 
-    __slots__ = ("_records", "dead", "documents", "offsets")
+    __slots__ = ("_records", "dead", "documents", "kept", "offsets")
 
     def __init__(self) -> None:
         self.documents: list[Document] = []
+        self.kept: list[Kept] = []
         self.dead: list[DeadLetter] = []
         self.offsets: dict[TopicPartition, int] = {}
         self._records: list[ConsumerRecord] = []  # of the documents, same order
@@ -35,13 +37,17 @@ class Batch:
 
     def add(self, record: ConsumerRecord, *, bodies: bool, body_limit: int) -> None:
         try:
-            found = _document(record, bodies=bodies, body_limit=body_limit)
+            exchange = _exchange(record)
+            found = document(exchange, bodies=bodies, body_limit=body_limit)
+            answer = kept(exchange)
         except (ValueError, RecursionError) as error:  # msgspec's and UTF-8 errors are ValueErrors
             fqcn = f"{type(error).__module__}.{type(error).__qualname__}"
             self.dead.append(DeadLetter(record, fqcn, str(error)))
         else:
             self.documents.append(found)
             self._records.append(record)
+            if answer is not None:
+                self.kept.append(answer)
 
 
 def batch(
@@ -61,7 +67,7 @@ def _exchanges(records: Iterable[ConsumerRecord]) -> Iterable[ConsumerRecord]:
     return (record for record in records if CE_TYPE_REDELIVERED not in record.headers)
 
 
-def _document(record: ConsumerRecord, *, bodies: bool, body_limit: int) -> Document:
+def _exchange(record: ConsumerRecord) -> Exchange:
     value: bytes | None = record.value
     if value is None:
         raise ValueError("the record has no value; an exchange's value is its JSON")
@@ -72,4 +78,4 @@ def _document(record: ConsumerRecord, *, bodies: bool, body_limit: int) -> Docum
         raise ValueError(
             f"schema version {exchange.schema_version} is newer than this sink's {SCHEMA_VERSION}"
         )
-    return document(exchange, bodies=bodies, body_limit=body_limit)
+    return exchange

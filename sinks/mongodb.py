@@ -15,9 +15,11 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from schemas.clock import Clock
+from schemas.kept import Kept
 from sinks.base import Backpressure, Refused
 from sinks.config import SinkConfig
 from sinks.document import Document, to_builtins, with_text_bodies
+from sinks.mongodb_answers import COLLECTION as ANSWERS, ensure_answer_indexes, keep_answers
 from sinks.mongodb_indexes import COLLECTION, ensure_indexes
 
 log = structlog.get_logger()
@@ -61,6 +63,7 @@ class MongoDBSink:
     async def open(self) -> None:
         try:
             await ensure_indexes(self._collection, self._config.retention_days)
+            await ensure_answer_indexes(self._answers, self._config.retention_days)
         except (PyMongoError, ValueError) as error:  # ValueError: of some wrong addresses
             raise Backpressure(RETRY_AFTER, _reason(error)) from error
         self._ready = True
@@ -75,6 +78,14 @@ class MongoDBSink:
         texts = {key: with_text_bodies(first[key], MAX_TEXT_BYTES) for key in refused}
         if still := await self._insert(texts):
             raise Refused(still)
+
+    async def keep(self, batch: Sequence[Kept]) -> None:
+        if not self._ready:
+            await self.open()
+        try:
+            await keep_answers(self._answers, batch)
+        except PyMongoError as error:
+            raise Backpressure(RETRY_AFTER, _reason(error)) from error
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -94,6 +105,10 @@ class MongoDBSink:
                 wTimeoutMS=SOCKET_TIMEOUT_MS,
             )
         return self._client[self._config.mongodb_database][COLLECTION]
+
+    @property
+    def _answers(self) -> Collection:
+        return self._collection.database[ANSWERS]
 
     async def _insert(self, documents: dict[str, Document]) -> dict[str, str]:
         """Insert what is not there; the reasons of what the server, or BSON, refuses."""

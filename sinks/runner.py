@@ -123,6 +123,9 @@ class Runner:
     async def _store(self, store: Store, consumer: Consumer, found: Batch) -> bool:
         """Whether all is where it belongs: documents in the store, the rest in the dead letters."""
         epoch, refused = consumer.epoch, 0
+        # First: who sees the exchange may ask for the answer.
+        if not await store.keep(found.kept, lambda: consumer.epoch == epoch):
+            return False
         try:
             if found.documents and not await store.write(
                 found.documents, lambda: consumer.epoch == epoch

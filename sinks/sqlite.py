@@ -13,9 +13,11 @@ from typing import TypeVar
 import structlog
 
 from schemas.clock import Clock, rfc3339
+from schemas.kept import Kept
 from sinks.base import Backpressure, Refused
 from sinks.config import SinkConfig
 from sinks.document import Document, to_json
+from sinks.sqlite_answers import INSERT_ANSWER, answer_row
 from sinks.sqlite_schema import INSERT, migrate, row
 
 log = structlog.get_logger()
@@ -42,7 +44,7 @@ class SQLiteSink:
 
     def __init__(self, config: SinkConfig, clock: Clock) -> None:
         self._path = Path(config.sqlite_path)
-        self._keep = config.retention_days * DAY
+        self._retention = config.retention_days * DAY
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
@@ -54,10 +56,13 @@ class SQLiteSink:
         if batch:
             await self._run(lambda: self._write(batch))
 
+    async def keep(self, batch: Sequence[Kept]) -> None:
+        await self._run(lambda: self._keep(batch))
+
     async def expire(self) -> bool:
-        if not self._keep:
+        if not self._retention:
             return False
-        oldest = rfc3339(self._clock.time() - self._keep)
+        oldest = rfc3339(self._clock.time() - self._retention)
         return await self._run(lambda: self._expire(oldest)) == EXPIRE_SLICE
 
     async def close(self) -> None:
@@ -111,15 +116,26 @@ class SQLiteSink:
         if reasons:
             raise Refused(reasons)
 
+    def _keep(self, batch: Sequence[Kept]) -> None:
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(INSERT_ANSWER, [answer_row(found) for found in batch])
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+
     def _expire(self, oldest: str) -> int:
-        return (
+        return max(
             self._connected()
             .execute(
-                "DELETE FROM exchanges WHERE rowid IN"
-                " (SELECT rowid FROM exchanges WHERE created_at < ? LIMIT ?)",
+                f"DELETE FROM {table} WHERE rowid IN"
+                f" (SELECT rowid FROM {table} WHERE created_at < ? LIMIT ?)",
                 (oldest, EXPIRE_SLICE),
             )
             .rowcount
+            for table in ("exchanges", "answers")
         )
 
 

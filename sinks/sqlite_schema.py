@@ -89,6 +89,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX exchanges_outcome ON exchanges (outcome, created_at) WHERE outcome <> 'completed'",
         "CREATE INDEX exchanges_client_request_id ON exchanges (client_request_id)"
         " WHERE client_request_id IS NOT NULL",
+        """
+        CREATE TABLE answers (
+            request_id TEXT PRIMARY KEY NOT NULL,
+            response_id TEXT,
+            created_at TEXT NOT NULL,
+            deleted INTEGER NOT NULL DEFAULT 0,
+            head TEXT NOT NULL,
+            request BLOB NOT NULL,
+            answer BLOB NOT NULL
+        )
+        """,
+        "CREATE INDEX answers_response_id ON answers (response_id) WHERE response_id IS NOT NULL",
+        "CREATE INDEX answers_created_at ON answers (created_at)",
     ),
 )
 

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from schemas.clock import Clock
+from schemas.kept import Kept
 from schemas.metrics import Metrics
 from sinks.backoff import Backoff, stopped_within
-from sinks.base import Backpressure, Expiring, Refused, Sink
+from sinks.base import Backpressure, Expiring, Keeping, Refused, Sink
 from sinks.config import StorageType
 from sinks.document import Document
 from sinks.interruption import uncancelled, unless_stopped
@@ -42,6 +43,13 @@ class Store:
     async def write(self, batch: Sequence[Document], wanted: Callable[[], bool]) -> bool:
         """True: durable. False: stopped, or no longer `wanted`. Refused as the sink raises it."""
         return await self._insist(lambda: self._write(batch), wanted)
+
+    async def keep(self, batch: Sequence[Kept], wanted: Callable[[], bool]) -> bool:
+        """The same for answers that are to be kept; a store that keeps none has none to offer."""
+        sink = self._sink
+        if not batch or not isinstance(sink, Keeping):
+            return True
+        return await self._insist(lambda: uncancelled(sink.keep(batch), Backpressure), wanted)
 
     async def expire(self) -> None:
         """Delete a slice of what is too old, once a minute or as long as there is more."""

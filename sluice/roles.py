@@ -14,15 +14,18 @@ async def ingress(context: Context) -> None:
     from ingress import app
     from ingress.producer import PartitionMismatch
     from ingress.reader import MissingPartition
-    from sluice import connections
+    from sluice import answers, connections
 
     kafka = connections.kafka_config(context.settings)
     config = configs.ingress_config(context.settings)
-    async with connections.providers(context) as (registry, _transport):
+    async with (
+        connections.providers(context) as (registry, _transport),
+        answers.answers(context) as store,
+    ):
         # It listens although Kafka is away, to say so; the topics are made when they can be.
         complete = await connections.topics_once(context, kafka)
         while not context.stop.is_set():
-            http = app.create_app(config, kafka, registry, context.metrics, context.clock)
+            http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)
             except OSError as error:
@@ -39,18 +42,23 @@ async def ingress(context: Context) -> None:
 async def streams(context: Context) -> None:
     """Kafka in, Kafka out."""
     from providers.dialogue import converse
-    from sluice import connections
+    from sluice import answers, connections
     from streams import app
+    from streams.recall import Recall
     from streams.stages.call import Caller
 
     kafka = connections.kafka_config(context.settings)
     async with (
         connections.metrics(context),
         connections.providers(context) as (registry, transport),
+        answers.answers(context) as store,
     ):
         if not await connections.topics_made(context, kafka):
             return
-        caller = Caller(registry, converse, transport, context.clock, context.metrics)
+        recall = Recall(store, context.clock)
+        caller = Caller(
+            registry, converse, transport, context.clock, context.metrics, recall.request_for
+        )
         config = configs.streams_config(context.settings)
         worker = app.Worker(config, kafka, caller, context.clock, context.metrics)
         await app.run(worker, context.stop, lambda: context.ready(""))

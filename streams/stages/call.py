@@ -27,8 +27,8 @@ DROPPED_PARAMS = "sluice-dropped-params"
 class Targets(Protocol):
     """Who knows where to send a request; `sluice` hands one in."""
 
-    def resolve(self, model: str) -> Target:
-        """By a model's name; ModelNotFound."""
+    def resolve(self, model: str, user_path: str) -> Target:
+        """By a model's name; ModelNotFound, or ModelAccessDenied if it is not for that user path."""
         ...
 
     def instance(self, name: str) -> Target:
@@ -68,7 +68,7 @@ class Caller:
 
     def _target(self, call: Call) -> Target:
         if (relay := call.request.relay) is None:
-            return self._targets.resolve(call.envelope.model)
+            return self._targets.resolve(call.envelope.model, call.request.user_path)
         return replace(self._targets.instance(relay.provider), model=call.envelope.model)
 
     async def ask(self, call: Call, target: Target) -> Replies:
@@ -92,7 +92,10 @@ class Caller:
     async def _asked(self, call: Call, target: Target, dialogue: Dialogue) -> Replies:
         attempt = _Attempt(call, target, self._clock)
         try:
-            async with self._transport.send(dialogue.sent) as response:
+            sent = dialogue.sent
+            if target.endpoint.proxy is not None:
+                sent = replace(sent, proxy=target.endpoint.proxy)
+            async with self._transport.send(sent) as response:
                 attempt.status = response.status
                 if not 200 <= response.status < 300:
                     body = await response.read(ERROR_BODY_BYTES)

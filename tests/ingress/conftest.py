@@ -16,6 +16,7 @@ from ingress.config import IngressConfig
 from ingress.gateway import Gateway
 from schemas.clock import SystemClock
 from schemas.kafka import KafkaConfig
+from schemas.kept import NoAnswers
 from schemas.metrics import Metrics
 from schemas.models import Model
 from schemas.topics import Retention, Topics, table
@@ -33,10 +34,10 @@ class Catalog:
         Model("sim/sim-1", 1_700_000_000, "sim"),
     )
 
-    def models(self) -> tuple[Model, ...]:
+    def models(self, user_path: str) -> tuple[Model, ...]:
         return self._models
 
-    def find(self, name: str) -> Model | None:
+    def find(self, name: str, user_path: str) -> Model | None:
         for model in self._models:
             if name in (model.id, model.id.partition("/")[2]):
                 return model
@@ -114,7 +115,7 @@ def start_without_waiting(
     config: IngressConfig, kafka: KafkaConfig
 ) -> tuple[asyncio.Task[None], asyncio.Event]:
     """An ingress that may never be ready, and the event that stops it."""
-    app = create_app(config, kafka, Catalog(), Metrics(), SystemClock())
+    app = create_app(config, kafka, Catalog(), NoAnswers(), Metrics(), SystemClock())
     stop = asyncio.Event()
     return asyncio.create_task(run(app, stop=stop, ready=lambda _: None)), stop
 
@@ -122,7 +123,7 @@ def start_without_waiting(
 @asynccontextmanager
 async def ingress_over(kafka: KafkaConfig, port: int, **settings: Any) -> AsyncIterator[Ingress]:
     """An ingress that is ready; it is stopped at the end if the test has not stopped it."""
-    app = create_app(settings_of(port, **settings), kafka, Catalog(), Metrics(), SystemClock())
+    app = create_app(settings_of(port, **settings), kafka, Catalog(), NoAnswers(), Metrics(), SystemClock())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(run(app, stop=stop, ready=ready.set_result))

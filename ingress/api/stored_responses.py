@@ -1,0 +1,170 @@
+"""`/v1/responses/<id>`: what was stored of a response, whoever made it.
+
+https://platform.openai.com/docs/api-reference/responses/get and the pages beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ingress.caller import user_path
+from ingress.errors import error_answer, identity_lines
+from ingress.gateway import Gateway
+from ingress.guards import IncomingRequest
+from ingress.wire import Answer
+from schemas import response_items as items
+from schemas.envelopes import EVENT_STREAM
+from schemas.errors import GatewayError, InvalidRequest, ResponseNotFound
+from schemas.kept import Kept, may_read, response_of
+
+PATIENCE = 2.0  # seconds: an answer is stored some moments after its caller has it
+MAX_LIMIT = 100
+_POLL = 0.1  # seconds
+_JSON = b"content-type: application/json\r\n"
+_EVENTS = b"content-type: text/event-stream\r\ncache-control: no-cache\r\n"
+_encode = msgspec.json.Encoder().encode
+
+Work = Callable[[Gateway, IncomingRequest, Kept, str], Awaitable[tuple[bytes, bytes]]]
+
+
+class _Deleted(Struct):
+    id: str
+    object: str = "response"
+    deleted: bool = True
+
+
+class _Listed(Struct):
+    data: Sequence[Raw]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+    object: str = "list"
+
+
+class _Event(Struct):
+    sequence_number: int = -1
+
+
+_event = msgspec.json.Decoder(_Event).decode
+
+
+async def stored_response(request: IncomingRequest, name: str) -> Answer:
+    """GET: the response. DELETE: forget it."""
+    work = _deleted if request.method == "DELETE" else _shown
+    return await _answered(request, name, work)
+
+
+async def cancel_response(request: IncomingRequest, name: str) -> Answer:
+    """POST: what runs in the background can be cancelled; what is stored has ended."""
+    return await _answered(request, name, _cancelled)
+
+
+async def input_items(request: IncomingRequest, name: str) -> Answer:
+    """GET: the items of its input, page by page."""
+    return await _answered(request, name, _items)
+
+
+async def _answered(request: IncomingRequest, name: str, work: Work) -> Answer:
+    gateway: Gateway = request.app.ctx.gateway
+    began = gateway.clock.monotonic()
+    try:
+        gateway.identify(request)
+        client = gateway.auth.client(request.headers, request.query_string)
+        found = await _find(gateway, name)
+        if found is None or not may_read(found, client, user_path(request.headers)):
+            raise ResponseNotFound(f"Response with id '{name[:100]}' not found.")
+        lines, content = await work(gateway, request, found, name)
+        answer = Answer(200, lines + identity_lines(request), content)
+    except GatewayError as error:
+        answer = error_answer(request, error)
+    gateway.observe("stored_responses", answer.status, began)
+    return answer
+
+
+async def _find(gateway: Gateway, name: str) -> Kept | None:
+    until = gateway.clock.monotonic() + PATIENCE
+    while (found := await gateway.answers.find(name)) is None:
+        if gateway.clock.monotonic() >= until:
+            return None
+        await asyncio.sleep(_POLL)
+    return found
+
+
+async def _shown(
+    gateway: Gateway, request: IncomingRequest, found: Kept, name: str
+) -> tuple[bytes, bytes]:
+    if _argument(request, "stream") == "true":
+        return _EVENTS, _events_after(found, _number(request, "starting_after", -1, None))
+    response = response_of(found)
+    if response is None:
+        raise ResponseNotFound(f"Response with id '{name[:100]}' not found.")
+    return _JSON, bytes(response)
+
+
+async def _deleted(
+    gateway: Gateway, request: IncomingRequest, found: Kept, name: str
+) -> tuple[bytes, bytes]:
+    await gateway.answers.delete(found.request_id)
+    return _JSON, _encode(_Deleted(name))
+
+
+async def _cancelled(
+    gateway: Gateway, request: IncomingRequest, found: Kept, name: str
+) -> tuple[bytes, bytes]:
+    raise InvalidRequest("Cannot cancel a response that has ended.")
+
+
+async def _items(
+    gateway: Gateway, request: IncomingRequest, found: Kept, name: str
+) -> tuple[bytes, bytes]:
+    limit = _number(request, "limit", 20, MAX_LIMIT)
+    order = _argument(request, "order") or "desc"
+    if order not in ("asc", "desc"):
+        raise InvalidRequest("`order` must be asc or desc.", param="order")
+    listed = items.input_items(found.request, found.request_id)
+    if order == "desc":
+        listed.reverse()
+    names = [items.response_id(item) or "" for item in listed]
+    start = 0
+    if (after := _argument(request, "after")) is not None:
+        if after not in names:
+            raise InvalidRequest(f"There is no item '{after[:100]}'.", param="after")
+        start = names.index(after) + 1
+    page, named = listed[start : start + limit], names[start : start + limit]
+    first, last = (named[0], named[-1]) if named else (None, None)
+    return _JSON, _encode(_Listed(page, first, last, start + limit < len(listed)))
+
+
+def _events_after(found: Kept, number: int) -> bytes:
+    """The events of a stream that come after the one of that number."""
+    if not found.content_type.startswith(EVENT_STREAM):
+        raise InvalidRequest("This response was not streamed.", param="stream")
+    kept = []
+    for event in found.answer.split(b"\n\n"):
+        data = event.partition(b"data:")[2]
+        try:
+            wanted = _event(data).sequence_number > number
+        except msgspec.DecodeError:
+            wanted = False
+        if wanted:
+            kept.append(event + b"\n\n")
+    return b"".join(kept)
+
+
+def _argument(request: IncomingRequest, name: str) -> str | None:
+    found: str | None = request.args.get(name)
+    return found
+
+
+def _number(request: IncomingRequest, name: str, default: int, highest: int | None) -> int:
+    given = _argument(request, name)
+    if given is None:
+        return default
+    if not given.isascii() or not given.isdecimal() or (highest and not 1 <= int(given) <= highest):
+        text = f"a number from 1 to {highest}" if highest else "a number"
+        raise InvalidRequest(f"`{name}` must be {text}.", param=name)
+    return int(given)
