@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from msgspec import Raw
 
 from providers.canonical.request import (
@@ -510,6 +510,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON.map(msgspec.json.encode) | st.binary(max_size=60))
 def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
     """Whatever the body, nothing but InvalidRequest comes of it."""
@@ -517,6 +518,7 @@ def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
         assert Client().parse(request(None, raw=body)).turns
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4),
     st.sampled_from(["parts", "config", "tools"]),

@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -61,6 +61,7 @@ def said(*parts: Part, model: str = OLD) -> list[dict[str, Any]]:
     return found
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_middle_survives_gemini(data: st.DataObject) -> None:
     """Rendered and parsed, a request is what it was, in all that Gemini carries."""
@@ -497,6 +498,7 @@ def test_what_changes_the_meaning_is_refused(members: dict[str, Any], param: str
     assert dropped == (param,)
 
 
+@settings(deadline=None)
 @given(NAMES, TEXTS)
 def test_a_gemini_callers_own_members_come_through(name: str, value: str) -> None:
     """What has no field goes back to where it stood, if the provider speaks Gemini after all."""
