@@ -44,6 +44,50 @@ VENDORS_NAMED: dict[str, tuple[set[str], str]] = {}
 # in a slash stands for the whole folder.
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "ingress/intake.py": ("tests/ingress/api/test_chat.py", "every route is answered by it"),
+    "providers/dialects/openai_responses/client.py": (
+        "tests/providers/dialects/openai_responses/test_sdk.py",
+        "what it writes, the SDK reads",
+    ),
+    "providers/dialects/openai_responses/decode.py": (
+        "tests/providers/dialects/openai_responses/test_parse.py",
+        "seen in the mistakes it names",
+    ),
+    "providers/dialects/openai_responses/events.py": (
+        "tests/providers/dialects/openai_responses/test_read.py",
+        "read by the stream's reader only",
+    ),
+    "providers/dialects/openai_responses/frames.py": (
+        "tests/providers/dialects/openai_responses/test_sdk.py",
+        "a frame is one the SDK takes",
+    ),
+    "providers/dialects/openai_responses/message.py": (
+        "tests/providers/dialects/openai_responses/test_sdk.py",
+        "seen in the events of a stream",
+    ),
+    "providers/dialects/openai_responses/open_items.py": (
+        "tests/providers/dialects/openai_responses/test_sdk.py",
+        "seen in the events of a stream",
+    ),
+    "providers/dialects/openai_responses/output.py": (
+        "tests/providers/dialects/openai_responses/test_sdk.py",
+        "the Response that the SDK checks",
+    ),
+    "providers/dialects/openai_responses/parts.py": (
+        "tests/providers/dialects/openai_responses/test_history.py",
+        "parts stand in items",
+    ),
+    "providers/dialects/openai_responses/render_input.py": (
+        "tests/providers/dialects/openai_responses/test_render.py",
+        "items stand in a body",
+    ),
+    "providers/dialects/openai_responses/upstream.py": (
+        "tests/providers/dialects/openai_responses/test_round_trip.py",
+        "a provider's traffic, both ways",
+    ),
+    "providers/dialects/openai_responses/write.py": (
+        "tests/providers/dialects/openai_responses/test_sdk.py",
+        "what it writes, the SDK reads",
+    ),
     "schemas/control.py": ("tests/ingress/test_control.py", "read by it as a worker writes it"),
     "schemas/errors.py": ("tests/test_docs.py", "each class against its row on the page"),
     "schemas/exchange.py": ("tests/contracts/test_sinks.py", "what is stored is made of it"),
