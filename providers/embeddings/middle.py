@@ -38,7 +38,7 @@ def packed(vector: Raw) -> Raw:
     """A vector as base64: https://platform.openai.com/docs/api-reference/embeddings/create."""
     try:
         values = _floats(vector)
-        return Raw(_encode(b64encode(struct.pack(f"<{len(values)}f", *values))))
+        return Raw(_encode(b64encode(struct.pack(f"<{len(values)}f", *values)).decode()))
     except (msgspec.DecodeError, struct.error, OverflowError) as error:
         raise UpstreamError(f"The provider sent what is no vector: {error}.") from error
 
