@@ -12,6 +12,7 @@ from sanic.response import HTTPResponse
 from ingress.api.chat import chat
 from ingress.api.completions import completions
 from ingress.api.embeddings import embeddings
+from ingress.api.files import batches, files
 from ingress.api.gemini import gemini
 from ingress.api.health import health, metrics, ready
 from ingress.api.messages import count_tokens, messages
@@ -37,8 +38,12 @@ class Route(Struct, frozen=True):
     reads_body: bool = False  # the handler reads it, under its own limits
 
 
+def _any(path: str, methods: tuple[str, ...], handler: Handler) -> Route:
+    return Route(path, methods, handler, reads_body=True)
+
+
 def _ask(path: str, handler: Handler) -> Route:
-    return Route(path, ("POST",), handler, reads_body=True)
+    return _any(path, ("POST",), handler)
 
 
 def _look(path: str, handler: Handler) -> Route:
@@ -75,6 +80,13 @@ ROUTES = (
             _look(f"{root}/models/<name:path>", model),
         )
     ),
+    _any("/v1/files", ("GET", "POST"), files),
+    _any("/v1/files/<name>", ("GET", "DELETE"), files),
+    _any("/v1/files/<name>/content", ("GET",), files),
+    _any("/v1/batches", ("GET", "POST"), batches),
+    _any("/v1/batches/<name>", ("GET",), batches),
+    _any("/v1/batches/<name>/cancel", ("POST",), batches),
+    _any("/v1/batches/<name>/results", ("GET",), batches),
     _look("/health", health),
     _look("/health/ready", ready),
 )
@@ -87,7 +99,7 @@ def table(config: IngressConfig) -> list[Route]:
         found.append(_look(config.metrics_path, metrics))
     if config.passthrough_enabled:
         path = "/p/<provider>/<rest:path>"
-        found.append(Route(path, PASSTHROUGH_METHODS, passthrough, reads_body=True))
+        found.append(_any(path, PASSTHROUGH_METHODS, passthrough))
     return found
 
 

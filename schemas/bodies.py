@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from schemas.errors import InvalidRequest
-from schemas.requests import Request
+from schemas.requests import RELAYED, Request
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ _NULL = Raw(b"null")
 
 def envelope(request: Request) -> Envelope:
     """What the body asks for; InvalidRequest says what is wrong with it and where."""
-    if request.operation == "relay":
+    if request.operation in RELAYED:
         return _relayed(request)
     found = _READERS.get((request.operation, request.dialect))
     if found is None:

@@ -13,6 +13,7 @@ GatewayError
 │   │   └── ResponseNotFound        404
 │   ├── MethodNotAllowed            405
 │   ├── BodyTimeout                 408
+│   ├── Conflict                    409
 │   ├── BodyTooLarge                413
 │   ├── UnsupportedMediaType        415
 │   ├── ExpectationFailed           417
@@ -138,6 +139,13 @@ class BodyTimeout(InvalidRequest):
 
     status = 408
     code = "body_timeout"
+
+
+class Conflict(InvalidRequest):
+    """That cannot be done as things are now."""
+
+    status = 409
+    code = "conflict"
 
 
 class BodyTooLarge(InvalidRequest):

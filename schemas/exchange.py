@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from schemas.requests import Position, Request
+from schemas.requests import RELAYED, Position, Request
 from schemas.usage import Usage
 
 SCHEMA_VERSION = 1
@@ -116,7 +116,7 @@ def decode(value: bytes) -> Exchange:
 
 def request_body(request: Request) -> Body:
     """The body of a request. All but relayed ones are known to be valid JSON."""
-    if request.operation == "relay":
+    if request.operation in RELAYED:
         return any_body(request.body, request.content_type)
     return Body(Raw(request.body))
 

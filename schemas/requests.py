@@ -15,7 +15,7 @@ from schemas.headers import Headers
 from schemas.replies import Address
 
 SCHEMA_VERSION = 1
-Operation = Literal["chat", "embeddings", "count_tokens", "compact", "relay"]
+Operation = Literal["chat", "embeddings", "count_tokens", "compact", "relay", "files", "batches"]
 # How the body is written, and so the answer and its errors.
 Dialect = Literal["openai_chat", "openai_completions", "openai_responses", "anthropic", "gemini"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
@@ -26,7 +26,12 @@ TYPES: dict[bytes, Operation] = {
     b"llm.request.compact": "compact",
     # Any HTTP request that is handed on to one provider as it is: pass-through, files, batches.
     b"llm.request.relay": "relay",
+    # What providers keep, in OpenAI's form: method and path as a relayed request has them; the
+    # provider need not be named.
+    b"llm.request.files": "files",
+    b"llm.request.batches": "batches",
 }
+RELAYED: tuple[Operation, ...] = ("relay", "files", "batches")  # have a Relay, and any body
 _TYPE_OF: dict[Operation, bytes] = {operation: ce_type for ce_type, operation in TYPES.items()}
 INGRESS_SOURCE = (
     "/sluice/ingress/"  # ce_source of our own ingress; ids under it are unique by themselves
@@ -80,7 +85,7 @@ class Request(Struct, frozen=True, kw_only=True):
 class Relay(Struct, frozen=True):
     """Where a relayed request goes: the HTTP request without its headers and body."""
 
-    provider: str  # an instance or a vendor
+    provider: str  # an instance or a vendor; of files and batches maybe empty
     method: str
     path: str  # behind the instance's base URL, with its query
 
@@ -172,7 +177,7 @@ def from_record(
             traceparent=_text(headers, h.TRACEPARENT),
             model=_text(headers, h.MODEL),
             stream=_flag(headers, h.STREAM),
-            relay=_relay(headers) if ce_type == b"llm.request.relay" else None,
+            relay=_relay(headers, TYPES[ce_type]),
             content_type=_text(headers, h.CONTENT_TYPE) or "application/json",
             http_headers=_http_headers(headers),
             drop_params=bool(_flag(headers, h.DROP_PARAMS)),
@@ -215,9 +220,11 @@ def _flag(headers: dict[str, bytes], name: str) -> bool | None:
     return value == b"true"
 
 
-def _relay(headers: dict[str, bytes]) -> Relay:
-    provider, path = _text(headers, h.PROVIDER), _text(headers, h.PATH)
-    if not provider or not path:
+def _relay(headers: dict[str, bytes], operation: Operation) -> Relay | None:
+    if operation not in RELAYED:
+        return None
+    provider, path = _text(headers, h.PROVIDER) or "", _text(headers, h.PATH)
+    if not path or (operation == "relay" and not provider):
         raise ValueError(f"a relayed request needs the headers {h.PROVIDER} and {h.PATH}")
     method = _text(headers, h.METHOD) or "POST"
     if not _METHOD.fullmatch(method):

@@ -46,6 +46,7 @@ async def streams(context: Context) -> None:
     from streams import app
     from streams.recall import Recall
     from streams.stages.call import Caller
+    from streams.stages.resources import Resources
 
     kafka = connections.kafka_config(context.settings)
     async with (
@@ -60,7 +61,8 @@ async def streams(context: Context) -> None:
             registry, converse, transport, context.clock, context.metrics, recall.request_for
         )
         config = configs.streams_config(context.settings)
-        worker = app.Worker(config, kafka, caller, context.clock, context.metrics)
+        handler = Resources(caller, registry, transport, context.clock)
+        worker = app.Worker(config, kafka, handler, context.clock, context.metrics)
         await app.run(worker, context.stop, lambda: context.ready(""))
 
 

@@ -10,6 +10,7 @@ _VERSION = "2024-10-21"
 # https://learn.microsoft.com/azure/ai-foundry/openai/how-to/responses: the dated API that has them.
 _RESPONSES_SINCE = "2025-03-01-preview"
 _OF_A_DEPLOYMENT = ("openai_chat", "openai_completions", "openai_embeddings")
+_OF_THE_RESOURCE = ("openai_files", "openai_batches")
 
 
 def azure_place(vendor: Vendor, base_url: str, version: str | None) -> Placed:
@@ -36,7 +37,9 @@ def _dated(vendor: Vendor, base_url: str, deployment: str, root: str, version: s
     for spoken, route in vendor.routes.items():
         if spoken in _OF_A_DEPLOYMENT:
             routes[spoken] = replace(route, url=deployment + route.url)
-        elif spoken == "openai_responses" and version >= _RESPONSES_SINCE:
+        elif spoken in _OF_THE_RESOURCE or (
+            spoken == "openai_responses" and version >= _RESPONSES_SINCE
+        ):
             routes[spoken] = replace(route, url=f"{root}/openai{route.url}")
     placed = Placed(
         base_url=base_url,

@@ -1,0 +1,34 @@
+"""`/v1/files` and `/v1/batches`: what providers keep for their callers, as OpenAI has it."""
+
+from __future__ import annotations
+
+from ingress.api.passthrough import path_behind, query_of
+from ingress.guards import IncomingRequest
+from ingress.intake import Asked, refuse, take
+from ingress.wire import Answer
+from schemas.errors import InvalidRequest
+from schemas.requests import Operation, Relay
+
+PROVIDER = "sluice-provider"
+
+
+async def files(request: IncomingRequest, name: str = "") -> Answer | None:
+    """Upload, list, get, delete, and the content; the worker knows who keeps what."""
+    return await _ask(request, "files")
+
+
+async def batches(request: IncomingRequest, name: str = "") -> Answer | None:
+    """Create, list, get, cancel, and the results."""
+    return await _ask(request, "batches")
+
+
+async def _ask(request: IncomingRequest, operation: Operation) -> Answer | None:
+    try:
+        path = path_behind(request, 1) + query_of(request)
+    except InvalidRequest as error:
+        return refuse(request, operation, error)
+    provider = request.headers.get(PROVIDER) or ""
+    if not provider.isascii():
+        return refuse(request, operation, InvalidRequest(f"`{PROVIDER}` must be ASCII."))
+    relay = Relay(provider, request.method, path)
+    return await take(request, Asked(operation, operation, relay=relay))

@@ -1,0 +1,1 @@
+"""Files and batches that providers keep, in OpenAI's form whoever keeps them. Pure."""
