@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from providers.instances import Instance
 from schemas.models import Model
+from schemas.prices import Metadata, merged
 
 
 class Listed(Struct, frozen=True):
@@ -15,6 +16,7 @@ class Listed(Struct, frozen=True):
 
     id: str
     created: int = 0
+    metadata: Metadata | None = None
 
 
 class Catalog:
@@ -23,32 +25,65 @@ class Catalog:
     __slots__ = ("_bare", "_by_id", "_ids", "models")
 
     def __init__(
-        self, instances: Iterable[Instance], lists: Mapping[str, Sequence[Listed]]
+        self,
+        instances: Iterable[Instance],
+        lists: Mapping[str, Sequence[Listed]],
+        known: Mapping[str, Mapping[str, Metadata]] | None = None,
+        configured: Mapping[str, Metadata] | None = None,
     ) -> None:
-        self._bare: dict[str, Instance] = {}
+        """`known`: what a price list says, by instance and model; `configured`: by selector, which is
+        `instance/model`, `vendor/model` or `model`, and counts more than what the provider says."""
+        self._bare: dict[str, list[Instance]] = {}
         self._ids: dict[str, frozenset[str]] = {}
         found: dict[str, Model] = {}
         for instance in sorted(instances, key=lambda one: one.name):
             listed = lists.get(instance.name, ())
             self._ids[instance.name] = frozenset(model.id for model in listed)
             for model in listed:
-                self._bare.setdefault(model.id, instance)
+                self._bare.setdefault(model.id, []).append(instance)
                 full = f"{instance.name}/{model.id}"
-                found[full] = Model(full, model.created, instance.name)
+                metadata = _merged(
+                    instance, model, (known or {}).get(instance.name, {}), configured or {}
+                )
+                found[full] = Model(full, model.created, instance.name, metadata=metadata or UNSET)
         self._by_id = dict(sorted(found.items()))
         self.models: tuple[Model, ...] = tuple(self._by_id.values())
 
-    def owner(self, bare: str) -> Instance | None:
-        """The instance that answers to a bare id."""
-        return self._bare.get(bare)
+    def owners(self, bare: str) -> Sequence[Instance]:
+        """The instances that answer to a bare id, the first of which it means."""
+        return self._bare.get(bare, ())
 
     def has(self, instance: Instance, model: str) -> bool:
         return model in self._ids[instance.name]
 
-    def find(self, name: str) -> Model | None:
-        """By `instance/model` or by the bare id."""
-        if (model := self._by_id.get(name)) is not None:
-            return model
-        if (instance := self._bare.get(name)) is not None:
-            return self._by_id[f"{instance.name}/{name}"]
-        return None
+    def of(self, instance: str, model: str) -> Model | None:
+        """A listed model of an instance."""
+        return self._by_id.get(f"{instance}/{model}")
+
+    def find(self, name: str, may: Callable[[Model], bool] = lambda model: True) -> Model | None:
+        """By `instance/model` or by the bare id, among those that `may` takes."""
+        names = [name, *(f"{instance.name}/{name}" for instance in self.owners(name))]
+        found = (self._by_id.get(each) for each in names)
+        return next((model for model in found if model is not None and may(model)), None)
+
+
+def _merged(
+    instance: Instance,
+    model: Listed,
+    known: Mapping[str, Metadata],
+    configured: Mapping[str, Metadata],
+) -> Metadata | None:
+    """From what counts least to what counts most."""
+    layers = (
+        known.get(model.id),
+        model.metadata,
+        configured.get(model.id),
+        configured.get(f"{instance.vendor}/{model.id}"),
+        configured.get(f"{instance.name}/{model.id}"),
+        instance.metadata.get(model.id),
+    )
+    found: Metadata | None = None
+    for layer in layers:
+        if layer is not None:
+            found = layer if found is None else merged(found, layer)
+    return found

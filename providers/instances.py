@@ -1,36 +1,27 @@
-"""Instances: accesses to vendors, as the environment configures them under GoModel's names.
+"""Instances: accesses to vendors, as they are configured under GoModel's names.
 
-`<VENDOR>_API_KEY`, `<VENDOR>_BASE_URL`, `<VENDOR>_MODELS` (and `<VENDOR>_API_VERSION` where the vendor
-has versions) make the instance `<vendor>`; `<VENDOR>_<SUFFIX>_…` make `<vendor>-<suffix>`.
+In the environment `<VENDOR>_API_KEY`, `<VENDOR>_BASE_URL`, `<VENDOR>_MODELS` and what else a vendor
+takes make the instance `<vendor>`; `<VENDOR>_<SUFFIX>_…` make `<vendor>-<suffix>`. A table in
+`config.yaml` gives an instance any name. The environment counts more.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from providers.base import Endpoint
+from providers.configured import BadVariable, Given, from_environment, overlaid
+from providers.fields import checked_url, header_value, listed, positive
 from providers.vendors import VENDORS, Vendor
 from providers.vendors.row import placed
+from schemas.prices import Metadata
 
-_FIELDS = (
-    "API_KEY",
-    "BASE_URL",
-    "MODELS",
-    "API_VERSION",
-)  # _MODELS of the environment: a comma list
-_SUFFIX = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
+__all__ = ["BadVariable", "Found", "Instance", "find_instances", "instances", "make_instance"]
 
-
-class BadVariable(ValueError):
-    """An environment variable of a provider that cannot be used; the message begins with its name."""
-
-    def __init__(self, variable: str, reason: str) -> None:
-        super().__init__(f"{variable} {reason}")
-        self.variable = variable
+_DEFAULT_MAX_TOKENS = 4096
 
 
 class Instance(Struct, frozen=True):
@@ -38,21 +29,54 @@ class Instance(Struct, frozen=True):
 
     vendor: str
     models: tuple[str, ...]  # as configured; empty if the provider is to be asked
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]  # one a key
+    metadata: dict[str, Metadata] = {}  # of configured models
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.endpoints[0]
 
     @property
     def name(self) -> str:
         return self.endpoint.instance
 
 
+class Found(Struct):
+    """What a configuration makes."""
+
+    instances: list[Instance]  # sorted by name
+    problems: list[BadVariable]
+    notes: list[str]  # what was left out, and why
+
+
 def instances(environment: Mapping[str, str]) -> list[Instance]:
-    """Every configured instance, sorted by name; BadVariable if a variable cannot be used."""
-    found = []
-    for vendor in VENDORS.values():
-        for suffix, fields in _grouped(vendor, environment).items():
-            if (instance := _instance(vendor, suffix, fields, environment)) is not None:
-                found.append(instance)
-    return sorted(found, key=lambda instance: instance.name)
+    """Every instance of an environment; BadVariable if a variable cannot be used."""
+    found = find_instances(environment)
+    if found.problems:
+        raise found.problems[0]
+    return found.instances
+
+
+def find_instances(
+    environment: Mapping[str, str],
+    table: Sequence[Given] = (),
+    *,
+    ask_for_usage: bool = True,
+) -> Found:
+    """Everything that is configured, in the environment and in `config.yaml`'s table."""
+    problems: list[BadVariable] = []
+    notes: list[str] = []
+    made: list[Instance] = []
+    given = from_environment(environment, problems)
+    for one in overlaid(given, table, notes):
+        if (reason := _unusable(one)) is not None:
+            notes.append(reason)
+            continue
+        try:
+            made.append(_made(one, ask_for_usage=ask_for_usage))
+        except BadVariable as problem:
+            problems.append(problem)
+    return Found(sorted(made, key=lambda instance: instance.name), problems, notes)
 
 
 def make_instance(
@@ -64,107 +88,78 @@ def make_instance(
     models: tuple[str, ...] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Instance:
-    """An instance of a vendor that needs no API version, for what is configured in another way."""
-    return _made(vendor, name, (base_url, None), key, models, headers or {})
+    """An instance that is configured in another way."""
+    endpoint = _endpoint(vendor, name, base_url, None)
+    keys = (key,) if key else ()
+    made = replace(endpoint, headers={**endpoint.headers, **(headers or {})})
+    return Instance(vendor.name, models, _with_keys(made, vendor, base_url, None, keys))
 
 
-def _grouped(vendor: Vendor, environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Suffix (with its underscore, or empty) to field to value; empty values are not there."""
-    prefix = vendor.name.upper()
-    groups: dict[str, dict[str, str]] = {}
-    for variable, raw in sorted(environment.items()):
-        value = raw.strip()
-        # A value that still holds `${` is a template that nobody filled in.
-        if not value or "${" in value or not variable.startswith(prefix + "_"):
-            continue
-        for field in _FIELDS:
-            rest = variable.removeprefix(prefix)
-            if not rest.endswith("_" + field) or (
-                field == "API_VERSION" and not vendor.api_versions
-            ):
-                continue
-            suffix = rest.removesuffix("_" + field)
-            if suffix and not _SUFFIX.fullmatch(suffix[1:]):
-                raise BadVariable(
-                    variable, "names no instance: letters, digits, single underscores"
-                )
-            group = groups.setdefault(suffix.upper(), {})
-            if field in group:
-                raise BadVariable(
-                    variable, "differs from another variable only in its letters' case"
-                )
-            group[field] = value
-            break
-    return groups
+def _unusable(given: Given) -> str | None:
+    """Why nothing can be made of it, where that is no mistake: a template that was filled in partly."""
+    vendor = VENDORS[given.vendor]
+    if vendor.key_required and not given.keys:
+        wanted = f"{given.prefix}_API_KEY" if given.prefix else f"{given.called('API_KEY')}"
+        return f"provider {given.name} is left out: {wanted} is not set"
+    return None
 
 
-def _instance(
-    vendor: Vendor, suffix: str, fields: dict[str, str], environment: Mapping[str, str]
-) -> Instance | None:
-    prefix = vendor.name.upper() + suffix
-    if not suffix and not fields.keys() & {"API_KEY", "BASE_URL"}:
-        # A list or a version alone configures nothing: Ollama's server has an OLLAMA_MODELS, too.
-        return None
-    if vendor.key_required and "API_KEY" not in fields:
-        variable = f"{prefix}_{next(iter(fields))}"
-        raise BadVariable(variable, f"is set, but {prefix}_API_KEY is not")
-    if (base_url := fields.get("BASE_URL") or vendor.base_url) is None:
-        raise BadVariable(f"{prefix}_BASE_URL", f"must be set: {vendor.name} has no common address")
-    key = fields.get("API_KEY")
-    if key is not None and not (key.isascii() and key.isprintable()):
-        raise BadVariable(f"{prefix}_API_KEY", "holds characters that no HTTP header takes")
-    place = _checked(base_url, f"{prefix}_BASE_URL"), fields.get("API_VERSION")
-    headers = dict(_extra_headers(vendor, environment))
-    name = (vendor.name + suffix.replace("_", "-")).lower()
-    return _made(vendor, name, place, key, _listed(fields.get("MODELS", "")), headers)
+def _made(given: Given, *, ask_for_usage: bool) -> Instance:
+    vendor = VENDORS[given.vendor]
+    base_url = given.fields.get("BASE_URL") or vendor.base_url
+    if base_url is None:
+        reason = f"must be set: {vendor.name} has no common address"
+        raise BadVariable(given.called("BASE_URL"), reason)
+    base_url = checked_url(base_url, given.called("BASE_URL"))
+    version = given.fields.get("API_VERSION")
+    endpoint = _endpoint(vendor, given.name, base_url, version)
+    headers = dict(endpoint.headers)
+    for tail, header in vendor.header_variables:
+        if value := given.fields.get(tail):
+            headers[header] = header_value(value, given.called(tail))
+    limit, proxy = given.fields.get("DEFAULT_MAX_TOKENS"), given.fields.get("PROXY_URL")
+    routes = endpoint.routes
+    if not ask_for_usage:
+        routes = {name: replace(route, stream_usage=False) for name, route in routes.items()}
+    endpoint = replace(
+        endpoint,
+        routes=routes,
+        headers=headers,
+        default_max_tokens=positive(limit, given.called("DEFAULT_MAX_TOKENS"))
+        if limit
+        else endpoint.default_max_tokens,
+        proxy=checked_url(proxy, given.called("PROXY_URL")) if proxy else None,
+    )
+    keys = tuple(header_value(key, called) for key, called in given.keys)
+    return Instance(
+        vendor.name,
+        listed(given.fields.get("MODELS", "")),
+        _with_keys(endpoint, vendor, base_url, version, keys),
+        given.metadata,
+    )
 
 
-def _made(
-    vendor: Vendor,
-    name: str,
-    place: tuple[str, str | None],  # base URL and API version
-    key: str | None,
-    models: tuple[str, ...],
-    headers: Mapping[str, str],
-) -> Instance:
-    found = placed(vendor, *place)
-    endpoint = Endpoint(
+def _endpoint(vendor: Vendor, name: str, base_url: str, version: str | None) -> Endpoint:
+    """Without a key."""
+    found = placed(vendor, base_url, version)
+    return Endpoint(
         instance=name,
         routes=found.routes,
         base_url=found.base_url,
         models_url=found.models_url,
-        headers={**vendor.headers, **headers, **(found.authenticate(key) if key else {})},
+        headers=dict(vendor.headers),
         request_id_header=vendor.request_id_header,
-        default_max_tokens=vendor.default_max_tokens or 4096,
+        default_max_tokens=vendor.default_max_tokens or _DEFAULT_MAX_TOKENS,
         header_quirks=vendor.header_quirks,
         root_paths=vendor.root_paths,
     )
-    return Instance(vendor.name, models, endpoint)
 
 
-def _checked(url: str, variable: str) -> str:
-    """The URL without a slash at its end; BadVariable if nothing can be called at it."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise BadVariable(variable, f"is no URL: {error}") from error
-    if not usable or not url.isascii() or not url.isprintable() or " " in url:
-        raise BadVariable(variable, "is no http:// or https:// URL")
-    if parts.query or parts.fragment:
-        raise BadVariable(variable, "must have neither a query nor a fragment")
-    return url.rstrip("/")
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    """A comma list, in its order, each once."""
-    return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
-
-
-def _extra_headers(vendor: Vendor, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for tail, header in vendor.header_variables:
-        variable = f"{vendor.name.upper()}_{tail}"
-        if value := environment.get(variable, "").strip():
-            if not (value.isascii() and value.isprintable()):
-                raise BadVariable(variable, "holds characters that no HTTP header takes")
-            yield header, value
+def _with_keys(
+    endpoint: Endpoint, vendor: Vendor, base_url: str, version: str | None, keys: Sequence[str]
+) -> tuple[Endpoint, ...]:
+    authenticate = placed(vendor, base_url, version).authenticate
+    return tuple(
+        replace(endpoint, headers={**endpoint.headers, **authenticate(key)}, key=number)
+        for number, key in enumerate(keys)
+    ) or (endpoint,)

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import structlog
+from msgspec import UNSET
+from msgspec.structs import replace
 
-from providers import snapshot
-from providers.base import Target
-from providers.catalog import Catalog, Listed
+from providers.access import Access
+from providers.aliases import Alias, AliasTarget
+from providers.base import Offer, Target
 from providers.config import RegistryConfig
-from providers.discovery import list_request, parse_list
-from providers.instances import BadVariable, Instance, instances
-from providers.snapshot import Kept
+from providers.instances import Instance
+from providers.keys import KeyRing
+from providers.lists import Lists
 from providers.transport import Transport
 from providers.vendors import VENDORS
-from schemas.errors import GatewayError, InvalidRequest, ModelNotFound, UpstreamError
+from schemas.clock import Clock, SystemClock
+from schemas.errors import InvalidRequest, ModelAccessDenied, ModelNotFound
 from schemas.models import Model
+from schemas.prices import Metadata, cost
 
-log = structlog.get_logger()
+__all__ = ["Registry"]
 
-_MAX_LIST = 16 << 20  # bytes
+_Meant = tuple[Instance, str]  # and the model as its provider knows it
 
 
 class Registry:
-    """The instances and their lists of models. Implements `schemas.models.ModelCatalog`.
+    """The instances, their models and our own names for them. Implements `schemas.models.ModelCatalog`.
 
-    `resolve`, `models` and `find` only look up; the lists are fetched by `refresh`.
+    All but the refreshing only looks up.
     """
 
     def __init__(
@@ -37,47 +39,41 @@ class Registry:
         transport: Transport,
         config: RegistryConfig,
         folder: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """`folder` keeps the snapshot; None keeps nothing. Reads the snapshot: may block."""
+        """`folder` keeps the lists; None keeps nothing. Reads them: may block."""
+        clock = clock or SystemClock()
         self._instances = {instance.name: instance for instance in instances}
-        self._transport = transport
-        self._config = config
-        self._folder = folder
-        kept = snapshot.load(folder) if folder is not None else {}
-        self._fetched = {
-            name: found
-            for name, found in kept.items()
-            if (instance := self._instances.get(name)) is not None
-            and instance.endpoint.models_url == found.models_url
+        self._lists = Lists(self._instances, transport, config, folder, clock)
+        self._only_aliases = config.only_aliases_listed
+        self._aliases = {alias.name: alias for alias in config.aliases if alias.enabled}
+        self._access = Access(config.enabled_by_default, config.overrides)
+        self._rings = {
+            instance.name: KeyRing(len(instance.endpoints), clock.monotonic)
+            for instance in instances
         }
-        self._catalog = self._build()
 
-    def models(self) -> Sequence[Model]:
-        return self._catalog.models
+    # -- who answers
 
-    def find(self, name: str) -> Model | None:
-        return self._catalog.find(name)
+    def candidates(self, model: str, user_path: str) -> tuple[Offer, ...]:
+        """Where a request for `model` may be sent: one target, or those of an alias in its order.
 
-    def resolve(self, model: str) -> Target:
-        """Where to send a request for `model`; ModelNotFound if no instance has it.
-
-        The first segment is an instance's name, else a vendor's, else part of a bare id. What is
-        asked of a named instance is never checked against its list.
+        An alias comes first, if any of its targets is there; then the first segment is an instance's
+        name, else a vendor's, else part of a bare id. What is asked of a named instance is never
+        checked against its list. ModelNotFound, or ModelAccessDenied if nothing of it may be called
+        from there.
         """
-        first, slash, rest = model.partition("/")
-        if slash and rest:
-            if (named := self._instances.get(first)) is not None:
-                return Target(named.endpoint, rest)
-            if (chosen := self._of_vendor(first, rest)) is not None:
-                return Target(chosen.endpoint, rest)
-        owner = self._catalog.owner(model) or self._by_prefix(model) or self._only_unknown()
-        if owner is None:
-            raise ModelNotFound(
-                f"No configured provider has the model {model[:100]!r}:"
-                " GET /v1/models lists those that can be called.",
-                param="model",
-            )
-        return Target(owner.endpoint, model)
+        alias = self._aliases.get(model)
+        if alias is not None and (offers := self._offers(alias, user_path)):
+            return offers
+        meant = self._meant(model, user_path)
+        if not self._allows(meant, user_path):
+            raise ModelAccessDenied(param="model")
+        return (Offer(self._target(meant)),)
+
+    def resolve(self, model: str, user_path: str = "/") -> Target:
+        """The first of the candidates."""
+        return self.candidates(model, user_path)[0].target
 
     def instance(self, name: str) -> Target:
         """The instance of that name, else the first of the vendor of that name, and no model of it;
@@ -89,65 +85,105 @@ class Registry:
                 f" there are: {', '.join(sorted(self._instances)) or 'none'}.",
                 param="provider",
             )
-        return Target(found.endpoint, "")
+        return self._target((found, ""))
+
+    def keeping(self, *routes: str) -> Sequence[Target]:
+        """The instances that have one of the routes, sorted by name."""
+        return tuple(
+            self._target((instance, ""))
+            for _, instance in sorted(self._instances.items())
+            if instance.endpoint.routes.keys() & set(routes)
+        )
 
     def vendor(self, name: str) -> str | None:
         """The vendor of an instance; None if there is no such instance."""
         found = self._instances.get(name)
         return found.vendor if found is not None else None
 
+    def allows(self, instance: str, model: str, user_path: str) -> bool:
+        """Whether that model of that instance may be called from there."""
+        return self._access.allows(instance, model, user_path)
+
+    def limit(self, instance: str, key: int, until: float) -> None:
+        """The provider limits one key (`Endpoint.key`) until then, by the monotonic clock: the others
+        are used so long."""
+        self._rings[instance].limit(key, until)
+
+    def free_keys(self, instance: str) -> int:
+        """How many of the instance's keys are not limited now."""
+        return self._rings[instance].free
+
+    def price(
+        self, instance: str, model: str, input_tokens: int, output_tokens: int
+    ) -> float | None:
+        """Dollars of a plain request of that size; None if that is not known."""
+        found = self._lists.catalog.of(instance, model)
+        if found is None or found.metadata is UNSET or found.metadata.pricing is UNSET:
+            return None
+        return cost(found.metadata.pricing, input_tokens, output_tokens)
+
+    # -- what there is
+
+    def models(self, user_path: str) -> Sequence[Model]:
+        listed = self._lists.catalog.models
+        if self._access.open and not self._aliases and not self._only_aliases:
+            return listed
+        found: dict[str, Model] = {}
+        if not self._only_aliases:
+            found = {model.id: model for model in listed if self._may(model, user_path)}
+        for alias in self._aliases.values():
+            if (model := self._listed_alias(alias, user_path)) is not None:
+                found[alias.name] = model
+        return tuple(found[name] for name in sorted(found))
+
+    def find(self, name: str, user_path: str) -> Model | None:
+        alias = self._aliases.get(name)
+        if alias is not None and (model := self._listed_alias(alias, user_path)) is not None:
+            return model
+        return self._lists.catalog.find(name, lambda model: self._may(model, user_path))
+
+    # -- refreshing
+
     async def refresh_forever(self) -> None:
         """Fetches the lists now and then every `refresh_interval`, until cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(self._config.refresh_interval)
+        await self._lists.refresh_forever()
 
     async def refresh(self) -> None:
         """Fetches every instance's list once, all at the same time; who fails keeps its last list."""
-        asked = [one for one in self._instances.values() if not self._is_fixed(one)]
-        answers = await asyncio.gather(*(self._fetch(instance) for instance in asked))
-        changed = {
-            instance.name: Kept(instance.endpoint.models_url, tuple(models))
-            for instance, models in zip(asked, answers, strict=True)
-            if models is not None
-        }
-        if not changed:
-            return
-        before = dict(self._fetched)
-        self._fetched.update(changed)
-        self._catalog = self._build()
-        if self._folder is not None and self._fetched != before:
-            try:
-                await asyncio.to_thread(snapshot.save, self._folder, dict(self._fetched))
-            except OSError as error:
-                log.warning("models_not_kept", folder=str(self._folder), error=str(error))
+        await self._lists.refresh(self._instances)
 
-    async def _fetch(self, instance: Instance) -> list[Listed] | None:
-        try:
-            async with asyncio.timeout(self._config.fetch_timeout):
-                async with self._transport.send(list_request(instance.endpoint)) as response:
-                    body = await response.read(_MAX_LIST)
-            if response.status != 200:
-                raise UpstreamError(f"The provider answered with HTTP {response.status}.")
-            models = parse_list(body)
-        except (GatewayError, TimeoutError) as error:
-            log.warning("models_not_fetched", instance=instance.name, error=str(error) or "timeout")
-            return None
-        log.info("models_fetched", instance=instance.name, models=len(models))
-        return models
+    # -- names
 
-    def _is_fixed(self, instance: Instance) -> bool:
-        return bool(instance.models) and self._config.configured_models == "allowlist"
+    def _meant(self, model: str, user_path: str) -> _Meant:
+        first, slash, rest = model.partition("/")
+        if slash and rest:
+            if (named := self._instances.get(first)) is not None:
+                return named, rest
+            if (chosen := self._of_vendor(first, rest)) is not None:
+                return chosen, rest
+        owners = self._lists.catalog.owners(model)
+        owner = next(
+            (one for one in owners if self._access.allows(one.name, model, user_path)),
+            owners[0] if owners else self._by_prefix(model) or self._only_unknown(),
+        )
+        if owner is None:
+            raise ModelNotFound(
+                f"No configured provider has the model {model[:100]!r}:"
+                " GET /v1/models lists those that can be called.",
+                param="model",
+            )
+        return owner, model
 
-    def _build(self) -> Catalog:
-        lists: dict[str, Sequence[Listed]] = {}
-        for name, instance in self._instances.items():
-            configured = {model.id: model for model in snapshot.only(instance.models)}
-            fetched = self._fetched.get(name)
-            if fetched is not None and not self._is_fixed(instance):
-                configured |= {model.id: model for model in fetched.models}
-            lists[name] = tuple(configured.values())
-        return Catalog(self._instances.values(), lists)
+    def _allows(self, meant: _Meant, user_path: str) -> bool:
+        return self._access.allows(meant[0].name, meant[1], user_path)
+
+    def _may(self, model: Model, user_path: str) -> bool:
+        bare = model.id.removeprefix(f"{model.owned_by}/")
+        return self._access.allows(model.owned_by, bare, user_path)
+
+    def _target(self, meant: _Meant) -> Target:
+        instance, model = meant
+        return Target(instance.endpoints[self._rings[instance.name].next()], model)
 
     def _of_vendor(self, vendor: str, model: str) -> Instance | None:
         """The vendor's first instance that lists the model, else its first."""
@@ -155,7 +191,8 @@ class Registry:
             (one for one in self._instances.values() if one.vendor == vendor),
             key=lambda one: one.name,
         )
-        return next((one for one in own if self._catalog.has(one, model)), own[0] if own else None)
+        has = self._lists.catalog.has
+        return next((one for one in own if has(one, model)), own[0] if own else None)
 
     def _by_prefix(self, model: str) -> Instance | None:
         for instance in self._instances.values():
@@ -169,8 +206,36 @@ class Registry:
         if len(self._instances) != 1:
             return None
         instance = next(iter(self._instances.values()))
-        known = instance.models or instance.name in self._fetched
-        return None if known else instance
+        return None if self._lists.is_known(instance) else instance
 
+    # -- aliases
 
-__all__ = ["BadVariable", "Instance", "Registry", "instances"]
+    def _reachable(self, alias: Alias, user_path: str) -> Iterator[tuple[AliasTarget, _Meant]]:
+        """Its targets that are there and may be called."""
+        for target in alias.targets:
+            name = f"{target.provider}/{target.model}" if target.provider else target.model
+            try:
+                meant = self._meant(name, user_path)
+            except ModelNotFound:
+                continue
+            # A provider that is not there makes its name part of a bare id, which may be unknown.
+            if self._allows(meant, user_path):
+                yield target, meant
+
+    def _offers(self, alias: Alias, user_path: str) -> tuple[Offer, ...]:
+        return tuple(
+            Offer(self._target(meant), target.weight)
+            for target, meant in self._reachable(alias, user_path)
+        )
+
+    def _listed_alias(self, alias: Alias, user_path: str) -> Model | None:
+        """An alias as one more model, which has the name and the metadata of its first target."""
+        for _, (instance, model) in self._reachable(alias, user_path):
+            meant = self._lists.catalog.of(instance.name, model)
+            found = meant or Model(model, 0, instance.name)
+            metadata = found.metadata
+            if alias.description is not None:
+                known = Metadata() if metadata is UNSET else metadata
+                metadata = replace(known, description=alias.description)
+            return replace(found, id=alias.name, metadata=metadata)
+        return None

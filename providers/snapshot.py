@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from providers.catalog import Listed
+from schemas.prices import Metadata
 
 FILE_NAME = "models.json"
 
@@ -20,6 +21,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     models_url: str
     models: tuple[Listed, ...]
+    known: dict[str, Metadata] = {}  # what the price list says of them
 
 
 _decode = msgspec.json.Decoder(dict[str, Kept]).decode

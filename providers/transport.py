@@ -10,11 +10,13 @@ from typing import Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
+from msgspec.structs import replace
 from multidict import CIMultiDictProxy
 from yarl import URL
 
 from providers.base import UpstreamRequest
 from providers.config import TransportConfig
+from providers.proxies import Proxies
 from schemas.errors import (
     GatewayError,
     StreamTruncated,
@@ -41,6 +43,7 @@ class Transport:
 
     def __init__(self, config: TransportConfig) -> None:
         self._config = config
+        self._proxies = Proxies(config.http_proxy, config.https_proxy, config.no_proxy)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -77,6 +80,8 @@ class Transport:
         if self._session is None:
             raise RuntimeError("the transport is not open")
         first = self._config.first_token_timeout if content_expected else 0.0
+        if request.proxy is None and (proxy := self._proxies.of(request.url)) is not None:
+            request = replace(request, proxy=proxy)
         return Call(self._session, self._config, request, first)
 
 
@@ -114,6 +119,7 @@ class Call:
                     data=io.BytesIO(body) if len(body) > _LARGE else body or None,
                     headers=request.headers,
                     allow_redirects=False,
+                    proxy=request.proxy,
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _no_response(error, self._config, patience) from error
@@ -281,6 +287,8 @@ def _no_response(error: Exception, config: TransportConfig, patience: float) -> 
         )
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(f"The provider did not begin to answer within {patience:g} seconds.")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return UpstreamUnreachable(f"The proxy refused the way: HTTP {error.status}.")
     if isinstance(error, aiohttp.ClientConnectorError):
         return UpstreamUnreachable(f"The provider could not be reached: {error}.")
     if isinstance(error, aiohttp.ClientResponseError):

@@ -45,15 +45,18 @@ async def metrics(context: Context) -> AsyncIterator[None]:
 async def providers(context: Context) -> AsyncIterator[tuple[Registry, Transport]]:
     """The instances with their model lists, which are refreshed while the block runs."""
     # A role that calls no provider, as the sinks, does without the 9 MB of an HTTP client.
-    from providers.registry import Registry, instances
+    from providers.registry import Registry
     from providers.transport import Transport
 
     settings = context.settings
-    found = instances(settings.environment)
     transport = Transport(configs.transport_config(settings))
     await transport.open()
     registry = Registry(
-        found, transport, configs.registry_config(settings), configs.cache_dir(settings)
+        configs.instances(settings),
+        transport,
+        configs.registry_config(settings),
+        configs.cache_dir(settings),
+        context.clock,
     )
     tasks = Tasks()
     tasks.start(registry.refresh_forever(), name="model lists")

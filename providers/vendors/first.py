@@ -40,6 +40,7 @@ OPENAI = Vendor(
     routes={
         **_CHAT_AND_RESPONSES,
         **usual("openai_completions", "openai_embeddings", "openai_count", "openai_compact"),
+        **usual("openai_files", "openai_batches"),
     },
     request_id_header="X-Client-Request-Id",
 )
@@ -49,12 +50,13 @@ ANTHROPIC = Vendor(
     link="https://docs.anthropic.com/en/api/overview",
     base_url="https://api.anthropic.com/v1",
     authenticate=x_api_key,
-    routes=usual("anthropic", "anthropic_count"),
+    routes=usual("anthropic", "anthropic_count", "anthropic_files", "anthropic_batches"),
     models_path="/models?limit=1000",
     place=with_version("/v1"),
     # https://docs.anthropic.com/en/api/versioning
     headers={"anthropic-version": "2023-06-01"},
     default_max_tokens=4096,
+    prices="anthropic",
 )
 GEMINI = Vendor(
     name="gemini",
@@ -65,6 +67,7 @@ GEMINI = Vendor(
     routes=NATIVE,
     models_path="/models?pageSize=1000",
     place=gemini_place,
+    prices="google",
 )
 AZURE = Vendor(
     name="azure",
@@ -73,10 +76,11 @@ AZURE = Vendor(
     authenticate=api_key,
     routes={
         **_CHAT_AND_RESPONSES,
-        **usual("openai_completions", "openai_embeddings"),
+        **usual("openai_completions", "openai_embeddings", "openai_files", "openai_batches"),
     },
     place=azure_place,
     api_versions=True,
     request_id_header="X-Client-Request-Id",
+    prices="azure",
 )
 ROWS = (OPENAI, ANTHROPIC, GEMINI, AZURE)

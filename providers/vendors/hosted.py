@@ -19,8 +19,9 @@ XAI = Vendor(
     link="https://docs.x.ai/docs/api-reference",
     base_url="https://api.x.ai/v1",
     authenticate=bearer,
-    routes=usual("openai_chat", "openai_responses", "openai_embeddings"),
+    routes=usual("openai_chat", "openai_responses", "openai_embeddings", "openai_files"),
     header_quirks=(conversation_id,),
+    prices="x-ai",
 )
 GROQ = Vendor(
     name="groq",
@@ -28,7 +29,11 @@ GROQ = Vendor(
     link="https://console.groq.com/docs/openai",
     base_url="https://api.groq.com/openai/v1",
     authenticate=bearer,
-    routes=usual("openai_chat", "openai_responses", "openai_embeddings"),
+    routes=usual(
+        *("openai_chat", "openai_responses", "openai_embeddings"),
+        *("openai_files", "openai_batches"),
+    ),
+    prices="groq",
 )
 OPENROUTER = Vendor(
     name="openrouter",
@@ -42,6 +47,7 @@ OPENROUTER = Vendor(
     ),
     header_variables=(("SITE_URL", "HTTP-Referer"), ("APP_NAME", "X-OpenRouter-Title")),
     header_quirks=(own_title,),
+    prices="openrouter",
 )
 ZAI = Vendor(
     name="zai",
@@ -54,6 +60,7 @@ ZAI = Vendor(
         # https://docs.z.ai/scenario-example/develop-tools/claude
         **beside("anthropic", "https://api.z.ai/api/anthropic/v1/messages"),
     },
+    prices="zai",
 )
 ORACLE = Vendor(
     name="oracle",
@@ -74,6 +81,7 @@ DEEPSEEK = Vendor(
         # https://api-docs.deepseek.com/guides/anthropic_api
         **beside("anthropic", "https://api.deepseek.com/anthropic/v1/messages"),
     },
+    prices="deepseek",
 )
 MINIMAX = Vendor(
     name="minimax",
@@ -86,6 +94,7 @@ MINIMAX = Vendor(
         # https://platform.minimax.io/docs/api-reference/text-anthropic-api
         **beside("anthropic", "https://api.minimax.io/anthropic/v1/messages"),
     },
+    prices="minimax",
 )
 MISTRAL = Vendor(
     name="mistral",
@@ -101,6 +110,7 @@ MISTRAL = Vendor(
         ),
         **usual("openai_embeddings"),
     },
+    prices="mistral",
 )
 COHERE = Vendor(
     name="cohere",
@@ -114,6 +124,7 @@ COHERE = Vendor(
     },
     # Only its own API has a list: https://docs.cohere.com/reference/list-models
     models_path="https://api.cohere.ai/v1/models?page_size=1000",
+    prices="cohere",
 )
 PERPLEXITY = Vendor(
     name="perplexity",
@@ -126,6 +137,7 @@ PERPLEXITY = Vendor(
         **beside("openai_responses", "https://api.perplexity.ai/v1/responses"),
     },
     models_path=None,
+    prices="perplexity",
 )
 TOGETHER = Vendor(
     name="together",
@@ -134,6 +146,7 @@ TOGETHER = Vendor(
     base_url="https://api.together.ai/v1",
     authenticate=bearer,
     routes=usual("openai_chat", "openai_completions", "openai_embeddings"),
+    prices="together",
 )
 FIREWORKS = Vendor(
     name="fireworks",
@@ -146,6 +159,7 @@ FIREWORKS = Vendor(
         *("openai_chat", "openai_responses", "anthropic"),
         *("openai_completions", "openai_embeddings"),
     ),
+    prices="fireworks",
 )
 CEREBRAS = Vendor(
     name="cerebras",
@@ -154,6 +168,7 @@ CEREBRAS = Vendor(
     base_url="https://api.cerebras.ai/v1",
     authenticate=bearer,
     routes=usual("openai_chat", "openai_completions"),
+    prices="cerebras",
 )
 MOONSHOT = Vendor(
     name="moonshot",
@@ -165,6 +180,7 @@ MOONSHOT = Vendor(
         **usual("openai_chat", "openai_responses"),
         **beside("anthropic", "https://api.moonshot.ai/anthropic/v1/messages"),
     },
+    prices="moonshotai",
 )
 HUGGINGFACE = Vendor(
     name="huggingface",

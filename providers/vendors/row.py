@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from providers.base import HeaderQuirk, Quirk, Route
+from providers.quirks.gateway import without_provider_hint
 
 Authenticate = Callable[[str], dict[str, str]]
 
@@ -46,6 +47,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     default_max_tokens: int | None = None  # takes <VENDOR>_DEFAULT_MAX_TOKENS; this is its default
     # Bare ids that begin like this are its own, listed or not.
     model_prefix: str | None = None
+    prices: str | None = None  # as the price list calls it; None: only its address tells
     # First segments of paths that a relayed request finds at the server's root, not at the base URL.
     root_paths: frozenset[str] = frozenset()
 
@@ -79,6 +81,10 @@ _PATHS = {
     "openai_count": "/responses/input_tokens",
     "openai_compact": "/responses/compact",
     "anthropic_count": "/messages/count_tokens",
+    "openai_files": "/files",
+    "openai_batches": "/batches",
+    "anthropic_files": "/files",
+    "anthropic_batches": "/messages/batches",
 }
 
 
@@ -96,7 +102,14 @@ def beside(spoken: str, url: str) -> dict[str, Route]:
 
 def placed(vendor: Vendor, base_url: str, version: str | None) -> Placed:
     """The addresses of an instance at this base URL."""
-    return (vendor.place or behind)(vendor, base_url, version)
+    found = (vendor.place or behind)(vendor, base_url, version)
+    routes = {
+        spoken: replace(route, quirks=(without_provider_hint, *route.quirks))
+        if spoken.startswith("openai_")
+        else route
+        for spoken, route in found.routes.items()
+    }
+    return replace(found, routes=routes)
 
 
 def behind(vendor: Vendor, base_url: str, version: str | None) -> Placed:

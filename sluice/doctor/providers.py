@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from providers.discovery import list_request, parse_list
-from providers.registry import Instance, instances
+from providers.instances import Instance
 from providers.transport import Transport
 from schemas.errors import GatewayError
 from sluice.doctor.finding import Finding
@@ -17,7 +17,7 @@ MAX_LIST = 16 << 20  # bytes of a model list
 
 async def check_providers(settings: Settings) -> list[Finding]:
     """Each instance's list of models, which asks for the key."""
-    found = instances(settings.environment)
+    found = configs.instances(settings)
     if not found:
         detail = "no instance: `sluice serve` will start the simulated provider"
         mend = "Set a provider's key, OPENAI_API_KEY for example, to get real answers."

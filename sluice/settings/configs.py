@@ -6,10 +6,11 @@ from pathlib import Path
 
 from ingress.config import IngressConfig
 from providers.config import RegistryConfig, TransportConfig
+from providers.instances import Instance
 from schemas.kafka import KafkaConfig
 from schemas.topics import Retention, Topic, Topics, table
 from sinks.config import SinkConfig, StorageType
-from sluice.settings import gateway, kafka, work
+from sluice.settings import gateway, kafka, upstream, work
 from sluice.settings.loading import Settings
 from streams.config import StreamsConfig
 
@@ -64,7 +65,7 @@ def ingress_config(settings: Settings) -> IngressConfig:
         partitions=settings[kafka.PARTITIONS],
         body_limit=settings[gateway.BODY_SIZE_LIMIT],
         body_timeout=settings[gateway.BODY_TIMEOUT],
-        request_timeout=settings[work.HTTP_TIMEOUT],
+        request_timeout=settings[upstream.HTTP_TIMEOUT],
         publish_timeout=settings[gateway.PUBLISH_TIMEOUT],
         max_in_flight=settings[gateway.MAX_IN_FLIGHT],
         max_in_flight_bytes=settings[gateway.MAX_IN_FLIGHT_BYTES],
@@ -74,7 +75,27 @@ def ingress_config(settings: Settings) -> IngressConfig:
         trusted_proxies=settings[gateway.TRUSTED_PROXIES],
         shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
         max_lag_seconds=settings[gateway.MAX_QUEUE_WAIT],
+        drop_params=settings[gateway.DROP_PARAMS],
+        base_path=settings[gateway.BASE_PATH],
+        metrics_enabled=settings[gateway.METRICS_ENABLED],
+        metrics_path=_metrics_path(settings),
+        passthrough_enabled=settings[gateway.PASSTHROUGH],
+        passthrough_v1_alias=settings[gateway.PASSTHROUGH_V1],
+        passthrough_providers=_passed_through(settings),
     )
+
+
+def _metrics_path(settings: Settings) -> str:
+    """As GoModel has it: a path that would hide the API falls back to the usual one."""
+    path = settings[gateway.METRICS_ENDPOINT]
+    taken = path == "" or path.split("/")[1] in ("v1", "v1beta", "p", "health")
+    return gateway.METRICS_ENDPOINT.default if taken else path
+
+
+def _passed_through(settings: Settings) -> tuple[str, ...]:
+    """Empty: every one."""
+    names = settings[gateway.PASSTHROUGH_PROVIDERS]
+    return () if {"all", "*"} & set(names) else names
 
 
 def streams_config(settings: Settings) -> StreamsConfig:
@@ -99,25 +120,39 @@ def streams_config(settings: Settings) -> StreamsConfig:
 def transport_config(settings: Settings) -> TransportConfig:
     """What calling a provider takes."""
     return TransportConfig(
-        connect_timeout=settings[work.CONNECT_TIMEOUT],
-        response_header_timeout=settings[work.RESPONSE_HEADER_TIMEOUT],
-        stream_idle_timeout=settings[work.STREAM_IDLE_TIMEOUT],
-        max_response=settings[work.MAX_RESPONSE],
+        connect_timeout=settings[upstream.CONNECT_TIMEOUT],
+        response_header_timeout=settings[upstream.RESPONSE_HEADER_TIMEOUT],
+        stream_idle_timeout=settings[upstream.STREAM_IDLE_TIMEOUT],
+        max_response=settings[upstream.MAX_RESPONSE],
+        http_proxy=settings[upstream.HTTP_PROXY],
+        https_proxy=settings[upstream.HTTPS_PROXY],
+        no_proxy=settings[upstream.NO_PROXY],
     )
 
 
 def registry_config(settings: Settings) -> RegistryConfig:
     """How the lists of models are kept."""
     return RegistryConfig(
-        refresh_interval=settings[work.CACHE_REFRESH_INTERVAL],
-        fetch_timeout=settings[work.CACHE_FETCH_TIMEOUT],
-        configured_models=settings[work.MODELS_MODE],
+        refresh_interval=settings[upstream.CACHE_REFRESH_INTERVAL],
+        fetch_timeout=settings[upstream.CACHE_FETCH_TIMEOUT],
+        recheck_interval=settings[upstream.RECHECK_INTERVAL],
+        configured_models=settings[upstream.MODELS_MODE],
+        aliases=settings.tables.aliases,
+        only_aliases_listed=settings[upstream.ONLY_ALIASES],
+        enabled_by_default=settings[upstream.ENABLED_BY_DEFAULT],
+        overrides=settings.tables.overrides if settings[upstream.OVERRIDES_ENABLED] else {},
+        metadata=settings.tables.metadata,
     )
+
+
+def instances(settings: Settings) -> list[Instance]:
+    """The configured accesses to providers."""
+    return settings.providers.instances
 
 
 def cache_dir(settings: Settings) -> Path:
     """Where the lists of models are kept."""
-    return Path(settings[work.CACHE_DIR] or settings.data_dir / "cache")
+    return Path(settings[upstream.CACHE_DIR] or settings.data_dir / "cache")
 
 
 def storage_type(settings: Settings) -> StorageType:
@@ -139,7 +174,7 @@ def sink_config(settings: Settings) -> SinkConfig:
         mongodb_database=settings[work.MONGODB_DATABASE],
         sqlite_path=sqlite_path(settings),
         jsonl_path=settings[work.JSONL_PATH] or str(settings.data_dir / "exchanges.jsonl"),
-        bodies=settings[work.LOGGING_ENABLED],
+        bodies=settings[work.LOGGING_ENABLED] and settings[work.LOG_BODIES],
         body_limit=settings[work.LOGGING_BODY_LIMIT],
         retention_days=settings[work.RETENTION_DAYS],
         batch_size=settings[work.BATCH_SIZE],

@@ -7,12 +7,15 @@ from typing import get_args
 from ingress.config import IngressConfig
 from schemas.faultpoints import FAULT_POINTS
 from sluice.settings.kinds import (
+    BASE_PATH as BASE_PATH_KIND,
+    BOOLEAN,
     HEADER_SECRET,
     HOST as HOST_KIND,
     NETWORKS,
     PATH,
     PORT as PORT_KIND,
     PRESENCE,
+    PROVIDERS,
     LogFormat,
     LogLevel,
     checked,
@@ -125,6 +128,38 @@ SLOT = Setting(
     summary="This ingress process's partition of the reply topic; no two may share one.",
 )
 
+BASE_PATH = Setting(
+    name="BASE_PATH",
+    kind=BASE_PATH_KIND,
+    default=_INGRESS.base_path,
+    summary="Path under which everything is mounted, for a gateway behind a prefix.",
+)
+DROP_PARAMS = Setting(
+    name="DROP_PARAMS",
+    kind=BOOLEAN,
+    default=_INGRESS.drop_params,
+    summary="Whether a field that a provider cannot be told is left out, and named in the response "
+    "header `sluice-dropped-params`, where leaving it out changes what is asked; else 400.",
+)
+PASSTHROUGH = Setting(
+    name="ENABLE_PASSTHROUGH_ROUTES",
+    kind=BOOLEAN,
+    default=_INGRESS.passthrough_enabled,
+    summary="Whether `/p/<provider>/…` hands any request on to that provider.",
+)
+PASSTHROUGH_V1 = Setting(
+    name="ALLOW_PASSTHROUGH_V1_ALIAS",
+    kind=BOOLEAN,
+    default=_INGRESS.passthrough_v1_alias,
+    summary="Whether `/p/<provider>/v1/…` means `/p/<provider>/…`.",
+)
+PASSTHROUGH_PROVIDERS = Setting[tuple[str, ...]](
+    name="ENABLED_PASSTHROUGH_PROVIDERS",
+    kind=PROVIDERS,
+    default=("openai", "anthropic", "openrouter", "zai", "vllm"),
+    summary="The providers that `/p/<provider>/…` reaches.",
+)
+
 DATA_DIR = Setting(
     name="SLUICE_DATA_DIR",
     kind=PATH,
@@ -166,6 +201,18 @@ FORCE_COLOR = Setting(
     default=False,
     summary="If present, text logs have colours even where no terminal is.",
 )
+METRICS_ENABLED = Setting(
+    name="METRICS_ENABLED",
+    kind=BOOLEAN,
+    default=_INGRESS.metrics_enabled,
+    summary="Whether the ingress has a page for Prometheus.",
+)
+METRICS_ENDPOINT = Setting(
+    name="METRICS_ENDPOINT",
+    kind=BASE_PATH_KIND,
+    default=_INGRESS.metrics_path,
+    summary="Path of that page; one that would hide the API means the default.",
+)
 METRICS_PORT = Setting[int | None](
     name="METRICS_PORT",
     kind=optional(PORT_KIND),
@@ -197,7 +244,8 @@ SUPERVISOR = Setting[str | None](
 HTTP_GROUP = Group(
     "HTTP",
     (
-        *(HOST, PORT, MASTER_KEY, TRUSTED_PROXIES, BODY_SIZE_LIMIT, BODY_TIMEOUT, PUBLISH_TIMEOUT),
+        *(HOST, PORT, BASE_PATH, MASTER_KEY, TRUSTED_PROXIES, BODY_SIZE_LIMIT, BODY_TIMEOUT),
+        *(DROP_PARAMS, PASSTHROUGH, PASSTHROUGH_V1, PASSTHROUGH_PROVIDERS, PUBLISH_TIMEOUT),
         *(MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_QUEUE_WAIT, REPLY_BUFFER, WRITE_TIMEOUT),
         *(PING_INTERVAL, SLOT),
     ),
@@ -205,6 +253,9 @@ HTTP_GROUP = Group(
 PROGRAM_GROUP = Group("The program", (DATA_DIR, SHUTDOWN_TIMEOUT, SIM_PORT))
 LOG_GROUP = Group(
     "Logs and metrics",
-    (LOG_LEVEL, LOG_FORMAT, NO_COLOR, FORCE_COLOR, METRICS_PORT, METRICS_HOST),
+    (
+        *(LOG_LEVEL, LOG_FORMAT, NO_COLOR, FORCE_COLOR),
+        *(METRICS_ENABLED, METRICS_ENDPOINT, METRICS_PORT, METRICS_HOST),
+    ),
 )
 INTERNAL_GROUP = Group("Tests and internals", (FAULT_POINT, SUPERVISOR))

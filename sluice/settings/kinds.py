@@ -32,6 +32,7 @@ _SHIFT = {"": 0, "K": 10, "M": 20, "G": 30}
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,249}")
+_BASE_PATH = re.compile(r"/|(?:/[A-Za-z0-9._~-]+)+/?")
 _SECRET = re.compile(r"[\x21-\x7e]+")
 
 
@@ -76,6 +77,18 @@ def integer(low: int, high: int) -> Kind[int]:
         return int(text)
 
     return Kind(f"a whole number from {low} to {high}", parse, str)
+
+
+def number(low: float, high: float) -> Kind[float]:
+    """A decimal number in a range."""
+
+    def parse(text: str) -> float:
+        if not _NUMBER.fullmatch(text):
+            raise ValueError("not a number")
+        _within(float(text), low, high, "{:g}".format)
+        return float(text)
+
+    return Kind(f"a number from {low:g} to {high:g}", parse, "{:g}".format)
 
 
 PORT = Kind[int]("a port, 1 to 65535", integer(1, 65535).parse, str)
@@ -192,6 +205,34 @@ def _patterns(text: str) -> tuple[str, ...]:
 
 
 PATTERNS = Kind("topic names, * allowed, separated by commas", _patterns, ",".join)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_items(text)))
+
+
+PROVIDERS = Kind(
+    "vendors or instances, separated by commas; all or * is every one", _names, ",".join
+)
+
+
+def _base_path(text: str) -> str:
+    if not _BASE_PATH.fullmatch(text):
+        raise ValueError("not a path")
+    return text.rstrip("/")
+
+
+BASE_PATH = Kind[str]("a path with a slash in front", _base_path, lambda path: path or "/")
+
+
+def _proxy(text: str) -> str:
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not the address of an HTTP proxy")
+    return text
+
+
+PROXY = Kind[str]("host:port or a URL that begins with http:// or https://", _proxy, str)
 
 
 def _topic_prefix(text: str) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from providers.instances import BadVariable, instances
-from sluice.settings import gateway, kafka, work
+from providers.instances import Found, find_instances
+from sluice.settings import gateway, gomodel, kafka, upstream, work
 from sluice.settings.setting import Setting
 from sluice.settings.sources import Sources, Value, process_environment, read
 from sluice.settings.table import SETTINGS
+from sluice.settings.tables import Faults, Tables, understood
 
 T = TypeVar("T")
 NAMES: dict[str, Setting[Any]] = {name: row for row in SETTINGS for name in row.names}
@@ -28,14 +29,17 @@ class SettingsError(Exception):
 class Settings:
     """The value of every setting: `settings[gateway.PORT]`."""
 
-    __slots__ = ("_values", "environment", "origins")
+    __slots__ = ("_values", "environment", "notes", "origins", "providers", "tables")
 
     def __init__(
         self, values: dict[str, object], origins: dict[str, str], environment: dict[str, str]
     ) -> None:
         self._values = values
         self.origins = origins  # variable -> where its value was found; absent: the default
-        self.environment = environment  # all variables of all places, for the provider instances
+        self.environment = environment  # all variables of all places
+        self.tables = Tables([], (), {}, {})  # of config.yaml
+        self.providers = Found([], [], [])
+        self.notes: list[str] = []  # what is set and has no effect
 
     def __getitem__(self, row: Setting[T]) -> T:
         return cast("T", self._values.get(row.name, row.default))
@@ -52,9 +56,9 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     problems = [*sources.problems, *_unknown_keys(sources)]
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
+    notes: list[str] = []
     for row in SETTINGS:
-        found = _find(row, sources, problems)
-        if found is None:
+        if (found := _find(row, sources, problems)) is None:
             continue
         name, value = found
         try:
@@ -62,14 +66,54 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
             origins[row.name] = value.origin
         except ValueError as error:
             problems.append(_problem(row, name, value, error))
+            continue
+        _judge(row, values[row.name], f"{name} ({value.origin})", problems, notes)
     environment = sources.environment()
-    if simulated := values.get(work.SIM_URL.name):
+    if simulated := values.get(upstream.SIM_URL.name):
         environment["SIM_BASE_URL"] = str(simulated)  # as for every other vendor
     settings = Settings(values, origins, environment)
-    problems += [*_contradictions(settings), *_provider_problems(sources)]
+    settings.notes = [*notes, *_told_prefixes(sources), *sources.config.notes]
+    _read_tables(settings, sources, problems)
+    problems += _contradictions(settings)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _judge(
+    row: Setting[Any], value: object, said: str, problems: list[str], notes: list[str]
+) -> None:
+    """What is to be said of a value that cannot be honoured."""
+    if value == row.default:
+        return
+    if row.refused:
+        problems.append(f"{said} cannot be honoured: {row.refused}; remove it")
+    elif row.without_effect:
+        notes.append(f"{said} has no effect: {row.without_effect}")
+
+
+def _read_tables(settings: Settings, sources: Sources, problems: list[str]) -> None:
+    """Instances, aliases, allow-lists and prices, wherever they stand."""
+    faults = Faults(sources.config.file, problems, settings.notes)
+    settings.tables = understood(sources.config.tables, faults)
+    settings.providers = find_instances(
+        settings.environment,
+        settings.tables.instances,
+        ask_for_usage=settings[upstream.RETURN_USAGE],
+    )
+    settings.notes += settings.providers.notes
+    for problem in settings.providers.problems:
+        origin = sources.origin(problem.variable)
+        problems.append(f"{problem} ({origin})" if origin else str(problem))
+
+
+def _told_prefixes(sources: Sources) -> list[str]:
+    return [
+        f"{name} ({sources.origin(name)}) has no effect: {why}"
+        for prefix, why in gomodel.PREFIXES.items()
+        for name in sorted(sources.environment())
+        if name.startswith(prefix)
+    ]
 
 
 def near_misses(settings: Settings) -> list[str]:
@@ -105,7 +149,7 @@ def _short(text: str) -> str:
 def _unknown_keys(sources: Sources) -> list[str]:
     return [
         f"{sources.layers[2][name].origin} is no setting{_suggestion(name, lower=True)}"
-        for name in sources.config_keys
+        for name in sources.config.keys
         if name not in NAMES
     ]
 
@@ -115,21 +159,6 @@ def _suggestion(name: str, *, lower: bool) -> str:
     if not near:
         return "; docs/settings.md lists all"
     return f"; did you mean {near[0].lower() if lower else near[0]}?"
-
-
-def _provider_problems(sources: Sources) -> list[str]:
-    """What is wrong with the variables of providers: one after the other, without those before it."""
-    environment = sources.environment()
-    problems: list[str] = []
-    while True:
-        try:
-            instances(environment)
-        except BadVariable as error:
-            problems.append(f"{error} ({sources.origin(error.variable)})")
-            if environment.pop(error.variable, None) is None:
-                return problems  # it is missing, and what else is wrong shows without it
-        else:
-            return problems
 
 
 def _contradictions(settings: Settings) -> list[str]:

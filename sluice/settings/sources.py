@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from dotenv.parser import parse_stream
 from msgspec import Struct
 
-from providers.vendors import VENDORS, Vendor
+from sluice.settings import gomodel, tables
 
 CONFIG_FILES = ("config/config.yaml", "config.yaml")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -28,27 +29,35 @@ class Value(Struct, frozen=True):
 Layer = dict[str, Value]  # by variable
 
 
+class Config(Struct):
+    """What config.yaml says."""
+
+    file: str = "config.yaml"
+    keys: dict[str, str] = {}  # variable -> key, as it is written there
+    tables: dict[str, object] = {}  # what is no setting, its variables expanded
+    notes: list[str] = []  # what has no effect
+
+
 class Sources(Struct):
     """Everything that was found, before anything of it is understood."""
 
     layers: tuple[Layer, ...]  # the first counts most
-    providers: Layer  # variables from config.yaml's table of providers
-    config_keys: dict[str, str]  # variable -> key, as config.yaml wrote it
+    config: Config
     problems: list[str]
 
     def environment(self) -> dict[str, str]:
         """All variables of all places, merged; an empty one is no variable."""
         merged: dict[str, str] = {}
-        for layer in (self.providers, *reversed(self.layers)):
+        for layer in reversed(self.layers):
             merged.update({name: value.text for name, value in layer.items() if value.text})
         return merged
 
-    def origin(self, name: str) -> str:
+    def origin(self, name: str) -> str | None:
         """Where a variable stands, for messages."""
-        for layer in (*self.layers, self.providers):
+        for layer in self.layers:
             if name in layer and layer[name].text:
                 return layer[name].origin
-        return "not set anywhere"
+        return None
 
 
 def process_environment() -> Mapping[str, str]:
@@ -64,8 +73,8 @@ def read(environ: Mapping[str, str], folder: Path) -> Sources:
     variables = {name: value.text for name, value in dotenv.items()} | {
         name: text for name, text in environ.items() if text
     }
-    config, providers, keys = _config(folder, variables, problems)
-    return Sources((outer, dotenv, config), providers, keys, problems)
+    layer, config = _config(folder, variables, problems)
+    return Sources((outer, dotenv, layer), config, problems)
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
@@ -98,32 +107,60 @@ def _dotenv(path: Path, environ: Mapping[str, str], problems: list[str]) -> Laye
 
 def _config(
     folder: Path, variables: Mapping[str, str], problems: list[str]
-) -> tuple[Layer, Layer, dict[str, str]]:
+) -> tuple[Layer, Config]:
     path = next((folder / name for name in CONFIG_FILES if (folder / name).exists()), None)
     if path is None:
-        return {}, {}, {}
-    name = str(path.relative_to(folder))
+        return {}, Config()
+    config = Config(str(path.relative_to(folder)), {}, {}, [])
     try:
         # BaseLoader: every scalar stays the text it was, so that `yes` is no boolean by accident.
         document = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{name} cannot be read: {' '.join(str(error).split())}")
-        return {}, {}, {}
+        problems.append(f"{config.file} cannot be read: {' '.join(str(error).split())}")
+        return {}, config
     if not document:
-        return {}, {}, {}
+        return {}, config
     if not isinstance(document, dict):
-        problems.append(f"{name} must be a table of settings")
-        return {}, {}, {}
-    table = document.pop("providers", None) or {}
+        problems.append(f"{config.file} must be a table of settings")
+        return {}, config
+    document = _expanded(document, variables)
+    _take_tables(document, config)
     layer: Layer = {}
-    keys: dict[str, str] = {}
     for key, text in _leaves(document, ""):
-        variable = re.sub(r"[.-]", "_", key).upper()
-        if variable in layer:
-            problems.append(f"{name} says {variable} twice: {keys[variable]} and {key}")
-        keys[variable] = key
-        layer[variable] = Value(expand(text, variables), f"{name} key {key}")
-    return layer, _providers(table, name, variables, problems), keys
+        variable = gomodel.KEYS.get(key) or re.sub(r"[.-]", "_", key).upper()
+        # GoModel names its Redis server once for each of its caches.
+        if variable in layer and layer[variable].text != text:
+            problems.append(
+                f"{config.file} says {variable} twice: {config.keys[variable]} and {key}"
+            )
+        config.keys[variable] = key
+        layer[variable] = Value(text, f"{config.file} key {key}")
+    return layer, config
+
+
+def _expanded(node: Any, variables: Mapping[str, str]) -> Any:
+    """The same with `${NAME}` in its texts replaced."""
+    if isinstance(node, dict):
+        return {key: _expanded(value, variables) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_expanded(value, variables) for value in node]
+    return expand(node, variables) if isinstance(node, str) else node
+
+
+def _take_tables(document: dict[str, Any], config: Config) -> None:
+    """Takes out of the document what is no setting."""
+    for name in tables.NAMES:
+        if (table := document.pop(name, None)) not in (None, "", "null", "~"):
+            config.tables[name] = table
+    if isinstance(models := document.get("models"), dict):
+        # Beside GoModel's settings, whose values are no tables.
+        config.tables["models"] = {
+            name: models.pop(name) for name in list(models) if isinstance(models[name], dict)
+        }
+    for key, why in gomodel.TABLES.items():
+        group, _, name = key.partition(".")
+        if isinstance(table := document.get(group), dict) and table.pop(name, None):
+            config.notes.append(f"{config.file} key {key} has no effect: {why}")
 
 
 def _leaves(node: dict[str, object], prefix: str) -> Iterator[tuple[str, str]]:
@@ -131,47 +168,4 @@ def _leaves(node: dict[str, object], prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield prefix + key, _scalar(value)
-
-
-def _scalar(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    return "" if value in ("null", "~") else str(value)
-
-
-def _providers(
-    table: object, file: str, variables: Mapping[str, str], problems: list[str]
-) -> Layer:
-    """`providers: {openai-east: {api_key: …}}` as the variables that mean the same."""
-    if not isinstance(table, dict):
-        problems.append(f"{file} key providers must be a table of instances")
-        return {}
-    layer: Layer = {}
-    for instance, entry in table.items():
-        origin = f"{file} key providers.{instance}"
-        if not isinstance(entry, dict):
-            problems.append(f"{origin} must be a table with api_key, base_url, models")
-            continue
-        vendor = VENDORS.get(entry.pop("type", instance.split("-")[0]))
-        if vendor is None:
-            problems.append(f"{origin}: no known vendor; known: {', '.join(VENDORS)}")
-            continue
-        if instance != vendor.name and not instance.startswith(f"{vendor.name}-"):
-            problems.append(
-                f"{origin}: an instance of {vendor.name} is called {vendor.name} or {vendor.name}-<name>"
-            )
-        known = _provider_keys(vendor)
-        for key, value in entry.items():
-            if key not in known:
-                problems.append(f"{origin}.{key} is unknown; known: {', '.join(known)}")
-            variable = f"{instance}_{key}".replace("-", "_").upper()
-            layer[variable] = Value(expand(_scalar(value), variables), f"{origin}.{key}")
-    return layer
-
-
-def _provider_keys(vendor: Vendor) -> list[str]:
-    keys = ["api_key", "base_url", "models"]
-    if vendor.api_versions:
-        keys.append("api_version")
-    return keys + [tail.lower() for tail, _header in vendor.header_variables]
+            yield prefix + key, tables.scalar(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.settings import gateway, kafka, work
+from sluice.settings import gateway, gomodel, kafka, upstream, work
 from sluice.settings.setting import Group, Setting
 
 GROUPS: tuple[Group, ...] = (
@@ -13,10 +13,11 @@ GROUPS: tuple[Group, ...] = (
     kafka.KAFKA_GROUP,
     kafka.TOPICS_GROUP,
     kafka.BROKER_GROUP,
-    work.PROVIDERS_GROUP,
+    upstream.PROVIDERS_GROUP,
     work.STREAMS_GROUP,
     work.STORES_GROUP,
     gateway.LOG_GROUP,
+    gomodel.GROUP,
     gateway.INTERNAL_GROUP,
 )
 SETTINGS: tuple[Setting[Any], ...] = tuple(row for group in GROUPS for row in group.settings)

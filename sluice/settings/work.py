@@ -1,11 +1,9 @@
-"""The rows for workers, provider calls and stores."""
+"""The rows for workers and stores."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
-from ingress.config import IngressConfig
-from providers.config import RegistryConfig, TransportConfig
 from sinks.config import SinkConfig, StorageType
 from sluice.settings.kinds import (
     BOOLEAN,
@@ -21,77 +19,8 @@ from sluice.settings.kinds import (
 from sluice.settings.setting import Group, Setting
 from streams.config import StreamsConfig
 
-_INGRESS = IngressConfig()
-_REGISTRY = RegistryConfig()
 _SINK = SinkConfig()
 _STREAMS = StreamsConfig()
-_TRANSPORT = TransportConfig()
-
-ModelsMode = Literal["fallback", "allowlist"]
-
-HTTP_TIMEOUT = Setting(
-    name="HTTP_TIMEOUT",
-    kind=duration(1, 86_400),
-    default=_INGRESS.request_timeout,
-    summary="Time that a request may take in all; becomes its deadline.",
-)
-RESPONSE_HEADER_TIMEOUT = Setting(
-    name="HTTP_RESPONSE_HEADER_TIMEOUT",
-    kind=duration(0.1, 86_400),
-    default=_TRANSPORT.response_header_timeout,
-    summary="Wait for a provider's response headers.",
-)
-CONNECT_TIMEOUT = Setting(
-    name="HTTP_CONNECT_TIMEOUT",
-    kind=duration(0.1, 600),
-    default=_TRANSPORT.connect_timeout,
-    summary="Wait for a connection to a provider.",
-)
-STREAM_IDLE_TIMEOUT = Setting(
-    name="STREAM_IDLE_TIMEOUT",
-    kind=duration(0.1, 86_400),
-    default=_TRANSPORT.stream_idle_timeout,
-    summary="Silence inside a provider's answer after which it counts as broken off.",
-)
-MAX_RESPONSE = Setting(
-    name="HTTP_MAX_RESPONSE_SIZE",
-    kind=size(1 << 20, 1 << 30),
-    default=_TRANSPORT.max_response,
-    summary="Largest answer that is taken from a provider.",
-)
-CACHE_REFRESH_INTERVAL = Setting(
-    name="CACHE_REFRESH_INTERVAL",
-    kind=duration(1, 30 * 86_400),
-    default=_REGISTRY.refresh_interval,
-    summary="Time between two readings of the providers' model lists.",
-)
-CACHE_FETCH_TIMEOUT = Setting(
-    name="CACHE_FETCH_TIMEOUT",
-    kind=duration(1, 600),
-    default=_REGISTRY.fetch_timeout,
-    summary="Wait for one provider's model list.",
-)
-CACHE_DIR = Setting[str | None](
-    name="GOMODEL_CACHE_DIR",
-    kind=optional(PATH),
-    default=None,
-    summary="Folder in which the model lists are kept over a restart.",
-    unset="`cache` in `SLUICE_DATA_DIR`",
-)
-MODELS_MODE = Setting[ModelsMode](
-    name="CONFIGURED_PROVIDER_MODELS_MODE",
-    kind=choice(get_args(ModelsMode)),
-    default=_REGISTRY.configured_models,
-    summary="Whether `<VENDOR>_MODELS` stands in for the provider's list until that is read "
-    "(fallback), or is the list (allowlist).",
-)
-SIM_URL = Setting[str | None](
-    name="SLUICE_SIM_URL",
-    kind=optional(url("http", "https")),
-    default=None,
-    summary="Base URL of a simulated provider (`sluice sim`), which becomes the instance `sim`.",
-    unset="`serve` starts one if there is no instance at all",
-)
 
 CONCURRENCY = Setting(
     name="STREAMS_CONCURRENCY",
@@ -188,6 +117,12 @@ LOGGING_ENABLED = Setting(
     default=_SINK.bodies,
     summary="Whether stored exchanges have bodies and headers.",
 )
+LOG_BODIES = Setting(
+    name="LOGGING_LOG_BODIES",
+    kind=BOOLEAN,
+    default=True,
+    summary="The same; both must be on.",
+)
 LOGGING_BODY_LIMIT = Setting(
     name="LOGGING_BODY_LIMIT",
     kind=size(0, 15 << 20),
@@ -226,20 +161,6 @@ REDIS_URL = Setting[str | None](
     summary="The Redis server; nothing needs it yet, `sluice doctor` checks it.",
 )
 
-PROVIDERS_GROUP = Group(
-    "Provider calls",
-    (
-        *(HTTP_TIMEOUT, RESPONSE_HEADER_TIMEOUT, CONNECT_TIMEOUT, STREAM_IDLE_TIMEOUT),
-        *(
-            MAX_RESPONSE,
-            MODELS_MODE,
-            CACHE_REFRESH_INTERVAL,
-            CACHE_FETCH_TIMEOUT,
-            CACHE_DIR,
-            SIM_URL,
-        ),
-    ),
-)
 STREAMS_GROUP = Group(
     "Workers",
     (
@@ -251,7 +172,7 @@ STORES_GROUP = Group(
     "Stores",
     (
         *(STORAGE_TYPE, SQLITE_PATH, JSONL_PATH, MONGODB_URL, MONGODB_DATABASE),
-        LOGGING_ENABLED,
+        *(LOGGING_ENABLED, LOG_BODIES),
         *(LOGGING_BODY_LIMIT, RETENTION_DAYS, BATCH_SIZE, BATCH_WAIT, SINKS_SESSION_TIMEOUT),
         REDIS_URL,
     ),

@@ -7,9 +7,9 @@ import socket
 import sys
 from collections.abc import Mapping
 
-from providers.instances import Instance, instances
+from providers.instances import Instance
 from sluice import ports, telemetry
-from sluice.settings import Settings, gateway, kafka
+from sluice.settings import Settings, configs, gateway, kafka
 from sluice.supervisor.child import Spec
 
 # The order of the start; the stop has its own, since requests are answered by those behind.
@@ -25,7 +25,7 @@ class Plan:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], *, colour: bool) -> None:
         self.settings = settings
-        self.providers: list[Instance] = instances(settings.environment)
+        self.providers: list[Instance] = configs.instances(settings)
         self.embedded = settings[kafka.BOOTSTRAP_SERVERS] is None
         self.simulated = not self.providers
         self.bootstrap = settings[kafka.BOOTSTRAP_SERVERS] or ""  # the embedded one's once it runs

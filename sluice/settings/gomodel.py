@@ -1,0 +1,248 @@
+"""What GoModel has and Sluice has not, or not yet: accepted and told, or refused; and where GoModel's
+`config.yaml` keeps what is a variable here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluice.settings.kinds import BOOLEAN, PATH, TEXT, Kind, duration, integer, number
+from sluice.settings.setting import Group, Setting
+
+_CACHING = "answers are not cached yet (issue 6)"
+_SEMANTIC = "there is no semantic cache yet (issue 6)"
+_ROUTING = "routing, retries and breakers are not settable yet (issue 5)"
+_GOVERNANCE = "usage, budgets, guardrails and the dashboard are not there yet (issue 7)"
+_BUFFERS = "exchanges go to Kafka first, so that nothing waits in a buffer that could overflow"
+_DAYS = integer(0, 36_500)
+_SECONDS = integer(0, 1 << 31)
+_COUNT = integer(0, 1 << 31)
+_WAIT = duration(0, 86_400)
+
+
+def _told(
+    name: str, kind: Kind[Any], default: object, why: str, what: str, **more: Any
+) -> Setting[Any]:
+    summary = f"In GoModel: {what}. Without effect: {why}."
+    return Setting(
+        name=name, kind=kind, default=default, summary=summary, without_effect=why, **more
+    )
+
+
+def _refused(name: str, why: str, what: str) -> Setting[Any]:
+    summary = f"In GoModel: {what}. `true` stops the start: {why}."
+    return Setting(name=name, kind=BOOLEAN, default=False, summary=summary, refused=why)
+
+
+GROUP = Group(
+    "GoModel's settings that mean nothing here",
+    (
+        _refused(
+            "SWAGGER_ENABLED",
+            "there is no Swagger page",
+            "a Swagger page, in binaries that were built with it",
+        ),
+        _refused(
+            "PPROF_ENABLED",
+            "Go's profiler cannot look into this program; use py-spy",
+            "Go's profiler under `/debug/pprof`",
+        ),
+        _told(
+            "MODEL_LIST_URL",
+            TEXT,
+            "",
+            "prices and metadata come with the program and from `prices` and `models` in"
+            " `config.yaml`; nothing is fetched for them",
+            "where prices and metadata are fetched",
+        ),
+        _told(
+            "REDIS_KEY_MODELS",
+            TEXT,
+            "gomodel:models",
+            "the lists of models are kept in `GOMODEL_CACHE_DIR`",
+            "the key under which the lists of models are kept",
+        ),
+        _told(
+            "REDIS_TTL_MODELS",
+            _SECONDS,
+            86400,
+            "a list of models is kept until there is a newer one",
+            "how long the lists of models are kept",
+        ),
+        _told(
+            "REDIS_KEY_RESPONSES", TEXT, "gomodel:response:", _CACHING, "prefix of cached answers"
+        ),
+        _told("REDIS_TTL_RESPONSES", _SECONDS, 3600, _CACHING, "how long answers are cached"),
+        _told("RESPONSE_CACHE_SIMPLE_ENABLED", BOOLEAN, False, _CACHING, "the exact cache"),
+        _told("SEMANTIC_CACHE_ENABLED", BOOLEAN, False, _SEMANTIC, "the semantic cache"),
+        _told("SEMANTIC_CACHE_THRESHOLD", number(0, 1), 0.92, _SEMANTIC, "least similarity"),
+        _told("SEMANTIC_CACHE_TTL", _SECONDS, 3600, _SEMANTIC, "how long answers are kept"),
+        _told("SEMANTIC_CACHE_MAX_CONV_MESSAGES", _COUNT, 3, _SEMANTIC, "longest conversation"),
+        _told(
+            "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT",
+            BOOLEAN,
+            False,
+            _SEMANTIC,
+            "whether system prompts count",
+        ),
+        _told("SEMANTIC_CACHE_EMBEDDER_PROVIDER", TEXT, "", _SEMANTIC, "who embeds"),
+        _told("SEMANTIC_CACHE_EMBEDDER_MODEL", TEXT, "", _SEMANTIC, "what embeds"),
+        _told("SEMANTIC_CACHE_VECTOR_STORE_TYPE", TEXT, "", _SEMANTIC, "the vector store"),
+        *(
+            _told(
+                f"SEMANTIC_CACHE_{store}_{field}",
+                TEXT,
+                "",
+                _SEMANTIC,
+                f"{field.lower().replace('_', ' ')} of {store.capitalize()}",
+                secret=field == "API_KEY" or (store, field) == ("PGVECTOR", "URL"),
+            )
+            for store, fields in (
+                ("QDRANT", ("URL", "COLLECTION", "API_KEY")),
+                ("PGVECTOR", ("URL", "TABLE", "DIMENSION")),
+                ("PINECONE", ("HOST", "API_KEY", "NAMESPACE", "DIMENSION")),
+                ("WEAVIATE", ("URL", "CLASS", "API_KEY")),
+            )
+            for field in fields
+        ),
+        _told("FEATURE_FALLBACK_MODE", TEXT, "manual", _ROUTING, "how fallbacks are chosen"),
+        _told("FALLBACK_MANUAL_RULES_PATH", PATH, "", _ROUTING, "the file of fallbacks"),
+        _told(
+            "WORKFLOW_REFRESH_INTERVAL", _WAIT, 60.0, _GOVERNANCE, "how often workflows are read"
+        ),
+        _told("RETRY_MAX_RETRIES", _COUNT, 3, _ROUTING, "calls beyond the first"),
+        _told("RETRY_INITIAL_BACKOFF", _WAIT, 1.0, _ROUTING, "the first wait"),
+        _told("RETRY_MAX_BACKOFF", _WAIT, 30.0, _ROUTING, "the longest wait"),
+        _told("RETRY_BACKOFF_FACTOR", number(1, 100), 2.0, _ROUTING, "growth of waits"),
+        _told("RETRY_JITTER_FACTOR", number(0, 1), 0.1, _ROUTING, "share of a wait that is random"),
+        _told("CIRCUIT_BREAKER_FAILURE_THRESHOLD", _COUNT, 5, _ROUTING, "failures that open it"),
+        _told("CIRCUIT_BREAKER_SUCCESS_THRESHOLD", _COUNT, 2, _ROUTING, "successes that close it"),
+        _told("CIRCUIT_BREAKER_TIMEOUT", _WAIT, 30.0, _ROUTING, "how long it stays open"),
+        _told("ADMIN_ENDPOINTS_ENABLED", BOOLEAN, True, _GOVERNANCE, "the admin API"),
+        _told("ADMIN_UI_ENABLED", BOOLEAN, True, _GOVERNANCE, "the dashboard"),
+        _told(
+            "POSTGRES_URL",
+            TEXT,
+            "",
+            "PostgreSQL is no store of Sluice",
+            "the PostgreSQL server",
+            secret=True,
+        ),
+        _told(
+            "POSTGRES_MAX_CONNS",
+            _COUNT,
+            10,
+            "PostgreSQL is no store of Sluice",
+            "connections to PostgreSQL",
+        ),
+        _told(
+            "LOGGING_LOG_HEADERS",
+            BOOLEAN,
+            True,
+            "stored are only those headers of a provider's answer that reach the caller, and no"
+            " credential is among them; `LOGGING_LOG_BODIES=false` leaves them out",
+            "whether headers are stored",
+        ),
+        _told(
+            "LOGGING_ONLY_MODEL_INTERACTIONS",
+            BOOLEAN,
+            True,
+            "only requests to providers become exchanges",
+            "whether other requests are stored too",
+        ),
+        _told("LOGGING_BUFFER_SIZE", _COUNT, 1000, _BUFFERS, "entries that wait to be stored"),
+        _told("LOGGING_FLUSH_INTERVAL", _WAIT, 5.0, _BUFFERS, "time between two writes"),
+        _told("USAGE_ENABLED", BOOLEAN, True, "every exchange has its usage", "usage records"),
+        _told("USAGE_BUFFER_SIZE", _COUNT, 1000, _BUFFERS, "records that wait to be stored"),
+        _told("USAGE_FLUSH_INTERVAL", _WAIT, 5.0, _BUFFERS, "time between two writes"),
+        _told(
+            "USAGE_RETENTION_DAYS",
+            _DAYS,
+            90,
+            "usage is part of an exchange, which `LOGGING_RETENTION_DAYS` keeps",
+            "days that usage is kept",
+        ),
+        _told("BUDGETS_ENABLED", BOOLEAN, True, _GOVERNANCE, "budgets"),
+        _told("GUARDRAILS_ENABLED", BOOLEAN, False, _GOVERNANCE, "guardrails"),
+        _told(
+            "ENABLE_GUARDRAILS_FOR_BATCH_PROCESSING",
+            BOOLEAN,
+            False,
+            _GOVERNANCE,
+            "guardrails for batches",
+        ),
+    ),
+    "They are read so that GoModel's files start Sluice unchanged. A value other than the default is"
+    " named when a process starts and by `sluice doctor`; some values stop the start.",
+)
+# Variables whose names nobody can list.
+PREFIXES = {"SET_BUDGET_": _GOVERNANCE}
+# Tables of config.yaml that are no settings.
+TABLES = {
+    "budgets.user_paths": _GOVERNANCE,
+    "guardrails.rules": _GOVERNANCE,
+    "fallback.overrides": _ROUTING,
+}
+# Keys of config.yaml that are called otherwise than their variables.
+KEYS = {
+    **{
+        f"server.{key}": key.upper()
+        for key in (
+            *("port", "base_path", "body_size_limit", "swagger_enabled", "pprof_enabled"),
+            *("enable_passthrough_routes", "allow_passthrough_v1_alias"),
+            "enabled_passthrough_providers",
+        )
+    },
+    "server.master_key": "GOMODEL_MASTER_KEY",
+    "models.enabled_by_default": "MODELS_ENABLED_BY_DEFAULT",
+    "models.overrides_enabled": "MODEL_OVERRIDES_ENABLED",
+    "models.keep_only_aliases_at_models_endpoint": "KEEP_ONLY_ALIASES_AT_MODELS_ENDPOINT",
+    "models.configured_provider_models_mode": "CONFIGURED_PROVIDER_MODELS_MODE",
+    "cache.model.refresh_interval": "CACHE_REFRESH_INTERVAL",
+    "cache.model.recheck_interval": "PROVIDER_RECHECK_INTERVAL",
+    "cache.model.model_list.url": "MODEL_LIST_URL",
+    "cache.model.local.cache_dir": "GOMODEL_CACHE_DIR",
+    "cache.model.redis.url": "REDIS_URL",
+    "cache.model.redis.key": "REDIS_KEY_MODELS",
+    "cache.model.redis.ttl": "REDIS_TTL_MODELS",
+    "cache.response.simple.enabled": "RESPONSE_CACHE_SIMPLE_ENABLED",
+    "cache.response.simple.redis.url": "REDIS_URL",
+    "cache.response.simple.redis.key": "REDIS_KEY_RESPONSES",
+    "cache.response.simple.redis.ttl": "REDIS_TTL_RESPONSES",
+    "cache.response.semantic.enabled": "SEMANTIC_CACHE_ENABLED",
+    "cache.response.semantic.similarity_threshold": "SEMANTIC_CACHE_THRESHOLD",
+    "cache.response.semantic.ttl": "SEMANTIC_CACHE_TTL",
+    "cache.response.semantic.max_conversation_messages": "SEMANTIC_CACHE_MAX_CONV_MESSAGES",
+    "cache.response.semantic.exclude_system_prompt": "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT",
+    "cache.response.semantic.embedder.provider": "SEMANTIC_CACHE_EMBEDDER_PROVIDER",
+    "cache.response.semantic.embedder.model": "SEMANTIC_CACHE_EMBEDDER_MODEL",
+    "cache.response.semantic.vector_store.type": "SEMANTIC_CACHE_VECTOR_STORE_TYPE",
+    **{
+        f"cache.response.semantic.vector_store.{row.removeprefix('SEMANTIC_CACHE_').lower().replace('_', '.', 1)}": row
+        for row in (setting.name for setting in GROUP.settings)
+        if row.startswith(
+            tuple(f"SEMANTIC_CACHE_{s}_" for s in ("QDRANT", "PGVECTOR", "PINECONE", "WEAVIATE"))
+        )
+    },
+    "storage.sqlite.path": "SQLITE_PATH",
+    "storage.postgresql.url": "POSTGRES_URL",
+    "storage.postgresql.max_conns": "POSTGRES_MAX_CONNS",
+    "storage.mongodb.url": "MONGODB_URL",
+    "storage.mongodb.database": "MONGODB_DATABASE",
+    "usage.enforce_returning_usage_data": "ENFORCE_RETURNING_USAGE_DATA",
+    "workflows.refresh_interval": "WORKFLOW_REFRESH_INTERVAL",
+    **{
+        f"resilience.retry.{key}": f"RETRY_{key.upper()}"
+        for key in (
+            *("max_retries", "initial_backoff", "max_backoff", "backoff_factor", "jitter_factor"),
+        )
+    },
+    **{
+        f"resilience.circuit_breaker.{key}": f"CIRCUIT_BREAKER_{key.upper()}"
+        for key in ("failure_threshold", "success_threshold", "timeout")
+    },
+    "guardrails.enable_for_batch_processing": "ENABLE_GUARDRAILS_FOR_BATCH_PROCESSING",
+    "admin.endpoints_enabled": "ADMIN_ENDPOINTS_ENABLED",
+    "admin.ui_enabled": "ADMIN_UI_ENABLED",
+    "fallback.default_mode": "FEATURE_FALLBACK_MODE",
+    "fallback.manual_rules_path": "FALLBACK_MANUAL_RULES_PATH",
+}
