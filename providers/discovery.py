@@ -58,7 +58,7 @@ class _GeminiEntry(msgspec.Struct, rename="camel"):
     output_token_limit: _Number = None
     supported_generation_methods: list[str] | None = None
     endpoints: list[str] | None = None  # Cohere: https://docs.cohere.com/reference/list-models
-    context_length: _Number = None  # Cohere
+    context_length: _Number = msgspec.field(name="context_length", default=None)  # Cohere
 
 
 class _List(msgspec.Struct):

@@ -43,7 +43,8 @@ async def known_of(
     try:
         async with asyncio.timeout(TIMEOUT):
             return _decode(await _asked(query))
-    except (OSError, TimeoutError, msgspec.DecodeError) as error:
+    # uvloop has a RuntimeError for a process that has ended before it was told everything.
+    except (OSError, TimeoutError, RuntimeError, msgspec.DecodeError) as error:
         log.warning("prices_not_known", error=str(error) or "timeout")
         return None
 

@@ -72,9 +72,9 @@ class Lists:
         Who fails keeps its last list, and is named."""
         asked = [one for name in names if self._is_asked(one := self._instances[name])]
         answers = await asyncio.gather(*(self._fetch(instance) for instance in asked))
-        found = dict(zip(asked, answers, strict=True))
+        found = list(zip(asked, answers, strict=True))
         before = dict(self._fetched)
-        for instance, models in found.items():
+        for instance, models in found:
             if models is not None:
                 known = self._known.get(instance.name, {})
                 kept = Kept(instance.endpoint.models_url, tuple(models), known)
@@ -86,7 +86,7 @@ class Lists:
                 await asyncio.to_thread(snapshot.save, self._folder, dict(self._fetched))
             except OSError as error:
                 log.warning("models_not_kept", folder=str(self._folder), error=str(error))
-        return [instance.name for instance, models in found.items() if models is None]
+        return [instance.name for instance, models in found if models is None]
 
     async def _learn(self) -> None:
         models = {name: [model.id for model in listed] for name, listed in self._listed().items()}

@@ -7,8 +7,9 @@ import re
 from providers.base import Members
 from providers.quirks.adapting import Without, renamed, table, text
 
+_LIMITED_ANEW = re.compile(r"o\d|gpt-5($|[-.](?!chat))")
 # The chat variants do not reason: https://platform.openai.com/docs/models/gpt-5-chat-latest
-_REASONING = re.compile(r"o\d|gpt-5($|[-.](?!chat))")
+_REASONING = re.compile(r"o\d|gpt-5(\.\d+)?($|-(?!chat))")
 # These reason only if they are asked to: https://platform.openai.com/docs/guides/latest-model
 _ON_REQUEST = re.compile(r"gpt-5\.\d+(?!\d*-(chat|pro))")
 
@@ -18,7 +19,7 @@ def completion_tokens_for_reasoning(members: Members, model: str) -> Members:
 
     https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens
     """
-    if not _REASONING.match(model):
+    if not _LIMITED_ANEW.match(model):
         return members
     return renamed(members, "max_tokens", "max_completion_tokens")
 

@@ -14,7 +14,8 @@ from providers.vendors.row import beside, placed
 SPOKEN = {
     *("openai_chat", "openai_responses", "anthropic", "gemini", "openai_completions"),
     *("openai_embeddings", "gemini_embeddings", "anthropic_count", "gemini_count"),
-    *("openai_count", "openai_compact"),
+    *("openai_count", "openai_compact", "openai_files", "openai_batches"),
+    *("anthropic_files", "anthropic_batches"),
 }
 RESOURCE = "https://r.openai.azure.com"
 GOOGLE = "https://generativelanguage.googleapis.com/v1beta"
@@ -68,6 +69,8 @@ def test_openai() -> None:
         "openai_embeddings": f"{base}/embeddings",
         "openai_count": f"{base}/responses/input_tokens",
         "openai_compact": f"{base}/responses/compact",
+        "openai_files": f"{base}/files",
+        "openai_batches": f"{base}/batches",
     }
 
 
@@ -81,6 +84,8 @@ def test_anthropic(base_url: str | None) -> None:
     assert urls(found) == {
         "anthropic": "https://api.anthropic.com/v1/messages",
         "anthropic_count": "https://api.anthropic.com/v1/messages/count_tokens",
+        "anthropic_files": "https://api.anthropic.com/v1/files",
+        "anthropic_batches": "https://api.anthropic.com/v1/messages/batches",
     }
     assert found.endpoint.models_url == "https://api.anthropic.com/v1/models?limit=1000"
     assert found.endpoint.headers == {"anthropic-version": "2023-06-01", "x-api-key": "k"}
