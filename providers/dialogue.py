@@ -18,7 +18,9 @@ from providers.dialects.gemini.native import (
     PassThrough as Gemini,
 )
 from providers.dialects.gemini.upstream import Upstream as GeminiUpstream
+from providers.dialects.openai_chat.client import Client as ChatClient
 from providers.dialects.openai_chat.native import PassThrough as OpenAIChat
+from providers.dialects.openai_chat.upstream import Upstream as ChatUpstream
 from providers.dialects.openai_responses.client import Client as ResponsesClient
 from providers.dialects.openai_responses.native import (
     CompactPassThrough as ResponsesCompact,
@@ -35,11 +37,13 @@ from schemas.requests import Dialect, Operation, Request
 # Registries, by hand: the dialects in which a caller may speak, in which a provider may, and in which
 # both may at once.
 CLIENTS: Mapping[str, Client] = {
+    "openai_chat": ChatClient(),
     "anthropic": AnthropicClient(),
     "openai_responses": ResponsesClient(),
     "gemini": GeminiClient(),
 }
 UPSTREAMS: Mapping[str, Upstream] = {
+    "openai_chat": ChatUpstream(),
     "anthropic": AnthropicUpstream(),
     "openai_responses": ResponsesUpstream(),
     "gemini": GeminiUpstream(),

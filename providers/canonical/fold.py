@@ -7,6 +7,7 @@ from typing import assert_never
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from providers.canonical.answer import (
     Answer,
@@ -38,6 +39,7 @@ from providers.canonical.request import (
     Text,
     ToolCall,
 )
+from schemas.errors import UpstreamError
 from schemas.usage import Usage
 
 _logprobs = msgspec.json.Decoder(dict[str, list[Raw] | None]).decode
@@ -128,8 +130,10 @@ class _Choice:
             case TextDelta() | RefusalDelta():
                 self._grow(type(event), event.text)
             case ReasoningDelta():
+                if self._summary is not event.summary:
+                    self._close()
+                    self._summary = event.summary
                 self._grow(ReasoningDelta, event.text)
-                self._summary = event.summary
             case ReasoningEnd():
                 self._end_reasoning(event)
             case ToolCallBegin():
@@ -139,7 +143,7 @@ class _Choice:
             case ToolCallDelta():
                 self._calls[event.call][1].append(event.arguments)
             case Cited():
-                self._citations.append(event.citation)
+                self._cite(event.citation)
             case MediaPart():
                 self._close()
                 self._parts.append(event.media)
@@ -147,8 +151,7 @@ class _Choice:
                 self._close()
                 self._parts.append(event.native)
             case Logprobs():
-                for name, found in _logprobs(event.raw).items():
-                    self._logprobs.setdefault(name, []).extend(found or ())
+                self._note_logprobs(event.raw)
             case Break():
                 self._close()
             case End():
@@ -162,6 +165,22 @@ class _Choice:
             self._close()
             self._kind = kind
         self._pieces.append(text)
+
+    def _note_logprobs(self, raw: Raw) -> None:
+        try:
+            lists = _logprobs(raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UpstreamError(f"The log probabilities cannot be read: {error}.") from error
+        for name, found in lists.items():
+            self._logprobs.setdefault(name, []).extend(found or ())
+
+    def _cite(self, citation: Citation) -> None:
+        """Of the open text; some providers cite behind the end of the last one."""
+        last = self._parts[-1] if self._parts else None
+        if self._kind is None and isinstance(last, Text):
+            self._parts[-1] = replace(last, citations=(*last.citations, citation))
+        else:
+            self._citations.append(citation)
 
     def _close(self) -> None:
         kind, self._kind = self._kind, None

@@ -17,6 +17,10 @@ _CACHED = (
     "num_cached_tokens",  # Mistral, as recorded
     "cached_tokens",  # Together, as recorded
 )
+_CACHE_WRITES = (
+    "prompt_tokens_details.cache_write_tokens",  # OpenRouter, as recorded
+    "prompt_tokens_details.cache_creation_tokens",
+)
 _PRICES = frozenset({"cost", "cost_details"})  # OpenRouter, as recorded: a price of 0 is an integer
 _REASONING = ("completion_tokens_details.reasoning_tokens", "reasoning_tokens")
 
@@ -25,7 +29,7 @@ def parse_usage(raw: Raw) -> Usage | None:
     """The counts in a `usage` member; None for null and for what is no object."""
     try:
         counts = dict(_integers(_decode(raw), ""))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     if not counts:
         return None
@@ -33,6 +37,7 @@ def parse_usage(raw: Raw) -> Usage | None:
         input_tokens=counts.pop("prompt_tokens", 0),
         output_tokens=counts.pop("completion_tokens", 0),
         cached_input_tokens=_first(counts, _CACHED),
+        cache_creation_input_tokens=_first(counts, _CACHE_WRITES),
         reasoning_tokens=_first(counts, _REASONING),
         details=counts,
     )

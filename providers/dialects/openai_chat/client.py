@@ -1,0 +1,24 @@
+"""Callers that speak OpenAI chat to a provider that does not."""
+
+from __future__ import annotations
+
+from providers.base import Context, Writer
+from providers.canonical.answer import Answer
+from providers.canonical.request import ChatRequest
+from providers.dialects.openai_chat.parse import parse
+from providers.dialects.openai_chat.write import write_answer
+from providers.dialects.openai_chat.write_stream import StreamWriter
+from schemas.requests import Request
+
+
+class Client:
+    """See providers.base.Client."""
+
+    def parse(self, request: Request) -> ChatRequest:
+        return parse(request)
+
+    def answer(self, answer: Answer, context: Context) -> bytes:
+        return write_answer(answer, context)
+
+    def writer(self, context: Context) -> Writer:
+        return StreamWriter(context)
