@@ -21,6 +21,8 @@ from providers.dialects.gemini.upstream import Upstream as GeminiUpstream
 from providers.dialects.openai_chat.client import Client as ChatClient
 from providers.dialects.openai_chat.native import PassThrough as OpenAIChat
 from providers.dialects.openai_chat.upstream import Upstream as ChatUpstream
+from providers.dialects.openai_completions.client import Client as CompletionsClient
+from providers.dialects.openai_completions.native import PassThrough as Completions
 from providers.dialects.openai_responses.client import Client as ResponsesClient
 from providers.dialects.openai_responses.native import (
     CompactPassThrough as ResponsesCompact,
@@ -38,6 +40,7 @@ from schemas.requests import Dialect, Operation, Request
 # both may at once.
 CLIENTS: Mapping[str, Client] = {
     "openai_chat": ChatClient(),
+    "openai_completions": CompletionsClient(),
     "anthropic": AnthropicClient(),
     "openai_responses": ResponsesClient(),
     "gemini": GeminiClient(),
@@ -50,6 +53,7 @@ UPSTREAMS: Mapping[str, Upstream] = {
 }
 PASS_THROUGH: Mapping[str, PassThrough] = {
     "openai_chat": OpenAIChat,
+    "openai_completions": Completions,
     "openai_responses": OpenAIResponses,
     "openai_count": ResponsesCount,
     "openai_compact": ResponsesCompact,

@@ -1,8 +1,9 @@
-"""Caller and provider both speak OpenAI chat: bytes pass through."""
+"""Caller and provider both speak OpenAI chat, or both legacy completions: bytes pass through."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from providers.base import Decoder, Target
 from providers.dialects.openai_chat.answer import AnswerDecoder
@@ -19,10 +20,11 @@ class PassThrough:
 
     __slots__ = ("_asked", "sent")
 
+    spoken: ClassVar[str] = "openai_chat"
     dropped: tuple[str, ...] = ()
 
     def __init__(self, request: Request, target: Target) -> None:
-        self._asked = asked(request, target)
+        self._asked = asked(request, target, self.spoken)
         self.sent = self._asked.sent
 
     def media_type(self, content_type: str) -> str:

@@ -27,10 +27,13 @@ class Asked(Struct, frozen=True):
     hide_usage: bool  # usage was asked for by us, not by the caller
 
 
-def asked(request: Request, target: Target) -> Asked:
-    """The caller's bytes untouched, unless the model's name, the usage flag or a quirk is to change."""
+def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Asked:
+    """The caller's bytes untouched, unless the model's name, the usage flag or a quirk is to change.
+
+    `spoken`: the route, since legacy completions say the same in these members.
+    """
     endpoint = target.endpoint
-    route = endpoint.routes["openai_chat"]
+    route = endpoint.routes[spoken]
     try:
         given = _members(request.body)
         members = _named(given, target.model)

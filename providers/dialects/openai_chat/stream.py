@@ -24,6 +24,7 @@ class _Choice(Struct, gc=False):
     index: int = 0
     delta: dict[str, Raw] | None = None
     finish_reason: str | None = None
+    text: Raw = Raw()  # of legacy completions
 
 
 class _Groq(Struct, gc=False):
@@ -42,6 +43,7 @@ _event = msgspec.json.Decoder(_Event).decode
 _any = msgspec.json.Decoder(Raw).decode
 _EMPTY = frozenset({b"null", b'""', b"[]", b"{}"})
 _NULL = Raw(b"null")
+_NO_TEXT = (_NULL, Raw(b'""'))
 _MAX_END = 64 << 10  # bytes kept behind [DONE]; a provider has nothing to say there
 
 Effect = Literal["content", "no content", "drop"]
@@ -167,6 +169,8 @@ class StreamDecoder:
         elif index not in self._seen:
             self._open.add(index)
         self._seen.add(index)
+        if choice.text and choice.text not in _NO_TEXT:
+            return True
         for name, value in (choice.delta or {}).items():
             if name != "role" and bytes(value) not in _EMPTY:
                 return True

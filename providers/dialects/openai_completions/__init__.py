@@ -1,0 +1,1 @@
+"""OpenAI's legacy completions: https://platform.openai.com/docs/api-reference/completions."""
