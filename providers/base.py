@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, runtime_checkable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import Raw, Struct
 from typing_extensions import override
@@ -12,7 +12,7 @@ from typing_extensions import override
 from providers.canonical.answer import Answer, Event
 from providers.canonical.notes import Notes
 from providers.canonical.request import ChatRequest
-from schemas.errors import GatewayError
+from schemas.errors import GatewayError, InvalidRequest
 from schemas.replies import Completed, Failed, Reply
 from schemas.requests import Request
 
@@ -31,6 +31,16 @@ class Route(Struct, frozen=True):
     stream_url: str | None = None  # of streams, where it is another
     quirks: tuple[Quirk, ...] = ()
     stream_usage: bool = True  # OpenAI chat: takes stream_options.include_usage
+
+    def address(self, model: str, *, stream: bool) -> str:
+        """Where a request for `model` goes; InvalidRequest if the caller's name for it would lead
+        to another path of the provider."""
+        url = self.stream_url if stream and self.stream_url else self.url
+        if "{model}" not in url:
+            return url
+        if any(segment in ("", ".", "..") for segment in model.split("/")):
+            raise InvalidRequest(f"There is no model of the name `{model}`.", param="model")
+        return url.replace("{model}", quote(model, safe="/:@"))
 
 
 class Endpoint(Struct, frozen=True):

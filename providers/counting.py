@@ -143,7 +143,7 @@ class Counted:
         headers = upstream_headers(replace(request, http_headers={}), target.endpoint, stream=False)
         self.sent = UpstreamRequest(
             "POST",
-            route.url.replace("{model}", target.model),
+            route.address(target.model, stream=False),
             {**upstream.headers(chat), **headers},
             _encode(members),
             target.endpoint.proxy,

@@ -59,16 +59,16 @@ class Translated:
         members = upstream.render(chat, target, notes)
         for quirk in route.quirks:
             members = quirk(members, target.model)
-        url = route.stream_url if chat.stream and route.stream_url else route.url
         # The caller's own headers belong to its dialect; the provider's does not know them.
         headers = upstream_headers(
             replace(request, http_headers={}), target.endpoint, stream=chat.stream
         )
         self.sent = UpstreamRequest(
             "POST",
-            url.replace("{model}", target.model),
+            route.address(target.model, stream=chat.stream),
             {**upstream.headers(chat), **headers},
             _encode(members),
+            target.endpoint.proxy,
         )
         self.dropped = notes.dropped
         self._client = client
@@ -124,7 +124,7 @@ class _Body:
         except EventTooLarge:
             raise UpstreamError(_TOO_LARGE) from None
         for event in whole:
-            if found := payload(event):
+            if (found := payload(event)) and not self._reader.done:
                 yield from self._reader.read(found)
 
     def rest(self) -> Iterable[Event]:
@@ -201,28 +201,36 @@ class _ToStream:
         return self._written(self._body.feed(data))
 
     def finish(self) -> Completed | Failed:
-        last = b""
-        if self._failed is None:
-            for reply in self._written(self._body.rest()):
-                if isinstance(reply, Chunk):
-                    last = reply.data
-        return self._failed or self._seen.completed(last + self._writer.end())
+        if self._failed is not None:
+            return self._failed
+        last = b"".join(
+            reply.data for reply in self._written(self._body.rest()) if isinstance(reply, Chunk)
+        )
+        if self._failed is not None:
+            # What came with the end stands before the error: the writer has counted it as written.
+            self._failed = replace(self._failed, event=last + (self._failed.event or b""))
+            return self._failed
+        return self._seen.completed(last + self._writer.end())
 
     def abort(self, error: GatewayError) -> bytes:
         return self._writer.abort(error)
 
     def _written(self, events: Iterable[Event]) -> list[Reply]:
-        found: list[Event] = []
         content = False
+        data = b""
+        found: list[Event] = []
         failure: GatewayError | None = None
         try:
-            for event in events:
-                content = self._seen.note(event) or content
-                found.append(event)
+            try:
+                for event in events:
+                    content = self._seen.note(event) or content
+                    found.append(event)
+            finally:
+                data = self._writer.write(found) if found else b""
         except GatewayError as error:
             failure = error
         replies: list[Reply] = []
-        if data := self._writer.write(found) if found else b"":
+        if data:
             replies.append(Chunk(data, content))
         if failure is not None:
             self._failed = self._seen.failed(failure, self._writer.abort(failure), None)
@@ -264,9 +272,9 @@ class _ToAnswer:
                 answer = self._body.answer()
                 for event in unfold(answer):
                     self._seen.note(event)
+            return self._seen.completed(self._client.answer(answer, self._context))
         except GatewayError as error:
             return self._failed(error)
-        return self._seen.completed(self._client.answer(answer, self._context))
 
     def abort(self, error: GatewayError) -> bytes:
         return error_body(self._dialect, error)

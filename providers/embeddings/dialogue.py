@@ -76,7 +76,7 @@ def embed(request: Request, target: Target) -> Passed | Converted:
 
 def _sent(request: Request, target: Target, url: str, body: bytes) -> UpstreamRequest:
     headers = upstream_headers(request, target.endpoint, stream=False)
-    return UpstreamRequest("POST", url.replace("{model}", target.model), headers, body)
+    return UpstreamRequest("POST", url, headers, body, target.endpoint.proxy)
 
 
 def _quirked(route: Route, body: bytes, model: str) -> bytes:
@@ -97,8 +97,9 @@ class Passed:
 
     def __init__(self, request: Request, target: Target, speech: Speech) -> None:
         route = target.endpoint.routes[speech.route]
+        address = route.address(target.model, stream=False)
         body = _quirked(route, speech.named(request.body, target.model), target.model)
-        self.sent = _sent(request, target, route.url + speech.verb(request.body), body)
+        self.sent = _sent(request, target, address + speech.verb(request.body), body)
         self._speech = speech
 
     def media_type(self, content_type: str) -> str:
@@ -134,7 +135,7 @@ class Converted:
         self.sent = _sent(
             plain,
             target,
-            route.url + provider.verb(body),
+            route.address(target.model, stream=False) + provider.verb(body),
             _quirked(route, body, target.model),
         )
         self.dropped = notes.dropped

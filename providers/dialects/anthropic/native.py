@@ -68,10 +68,9 @@ def _sent(request: Request, target: Target, spoken: str) -> UpstreamRequest:
         raise InvalidRequest(f"The body is no Messages request: {error}.") from error
     for quirk in route.quirks:
         members = quirk(members, target.model)
-    url = route.stream_url if stream and route.stream_url else route.url
     return UpstreamRequest(
         "POST",
-        url.replace("{model}", target.model),
+        route.address(target.model, stream=stream),
         upstream_headers(request, target.endpoint, stream=stream),
         request.body if members is given else _encode(members),
         target.endpoint.proxy,

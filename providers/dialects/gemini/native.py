@@ -41,12 +41,12 @@ class PassThrough:
         for quirk in route.quirks:
             members = quirk(members, target.model)
         stream = bool(request.stream)
-        url = route.stream_url if stream and route.stream_url else route.url
         self.sent = UpstreamRequest(
             "POST",
-            url.replace("{model}", target.model),
+            route.address(target.model, stream=stream),
             upstream_headers(request, target.endpoint, stream=stream),
             request.body if members is given else _encode(members),
+            target.endpoint.proxy,
         )
 
     def media_type(self, content_type: str) -> str:
@@ -93,9 +93,10 @@ class CountPassThrough:
             members = quirk(members, target.model)
         self.sent = UpstreamRequest(
             "POST",
-            route.url.replace("{model}", target.model),
+            route.address(target.model, stream=False),
             upstream_headers(request, target.endpoint, stream=False),
             request.body if members is given else _encode(members),
+            target.endpoint.proxy,
         )
 
     def media_type(self, content_type: str) -> str:

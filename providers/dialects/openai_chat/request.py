@@ -50,9 +50,10 @@ def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Aske
         members = quirk(members, target.model)
     sent = UpstreamRequest(
         "POST",
-        route.url.replace("{model}", target.model),
+        route.address(target.model, stream=stream),
         upstream_headers(request, endpoint, stream=stream),
         request.body if members is given else _encode(members),
+        endpoint.proxy,
     )
     return Asked(sent, choices, hide_usage)
 

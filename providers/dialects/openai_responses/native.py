@@ -81,11 +81,11 @@ def _sent(request: Request, target: Target, name: str) -> tuple[UpstreamRequest,
         dropped = ("reasoning",) if members is not named else ()
     for quirk in route.quirks:
         members = quirk(members, target.model)
-    url = route.stream_url if stream and route.stream_url else route.url
     sent = UpstreamRequest(
         "POST",
-        url.replace("{model}", target.model),
+        route.address(target.model, stream=stream),
         upstream_headers(request, target.endpoint, stream=stream),
         request.body if members is given else _encode(members),
+        target.endpoint.proxy,
     )
     return sent, dropped
