@@ -11,7 +11,7 @@ _PER = 1_000_000
 T = TypeVar("T", bound=Struct)
 
 
-class Tier(Struct, frozen=True, omit_defaults=True):
+class Tier(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Rates of a request whose input is at most so long; they hold for all of its tokens."""
 
     up_to_mtok: float | None = None  # of input, in millions; None: any length
@@ -19,7 +19,7 @@ class Tier(Struct, frozen=True, omit_defaults=True):
     output_per_mtok: float | None = None
 
 
-class Pricing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Pricing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Rates; what is None is unknown. Those of parts (cached, reasoning …) stand in for the whole's."""
 
     currency: str | None = None
@@ -42,7 +42,7 @@ class Pricing(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tiers: tuple[Tier, ...] = ()
 
 
-class Rank(Struct, frozen=True, omit_defaults=True):
+class Rank(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Where a model stands in one ranking."""
 
     elo: float | None = None
@@ -50,7 +50,7 @@ class Rank(Struct, frozen=True, omit_defaults=True):
     as_of: str | None = None
 
 
-class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Metadata(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is known of a model beside its name."""
 
     display_name: str | None = None

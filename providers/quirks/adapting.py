@@ -18,6 +18,7 @@ class Without(Struct, frozen=True):
 
     fields: tuple[str, ...]
     refused: Callable[[Members, str], bool]
+    link: str  # the page that says so
 
     def __call__(self, members: Members, model: str) -> Members:
         if not self.found(members, model):

@@ -48,8 +48,10 @@ def max_tokens_by_its_old_name(members: Members, model: str) -> Members:
     return renamed(members, "max_completion_tokens", "max_tokens")
 
 
-# Mistral refuses the field and counts at the end of every stream: https://docs.mistral.ai/api/#tag/chat
-without_stream_options = Without(("stream_options",), lambda members, model: True)
+# Mistral refuses the field and counts at the end of every stream.
+without_stream_options = Without(
+    ("stream_options",), lambda members, model: True, "https://docs.mistral.ai/api/#tag/chat"
+)
 
 
 def short_tool_ids(members: Members, model: str) -> Members:

@@ -48,10 +48,12 @@ def _reasons(members: Members, model: str) -> bool:
     return effort not in (None, "none")
 
 
-# https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility and
-# https://learn.microsoft.com/azure/ai-foundry/openai/how-to/reasoning#not-supported: a value other
-# than the default is refused while a model reasons. Log probabilities are refused too, but whoever
-# asks for them wants them: that refusal reaches the caller.
+# A value other than the default is refused while a model reasons, also at Azure:
+# https://learn.microsoft.com/azure/ai-foundry/openai/how-to/reasoning#not-supported
+# Log probabilities are refused too, but whoever asks for them wants them: that refusal reaches the
+# caller.
 without_sampling_for_reasoning = Without(
-    ("temperature", "top_p", "presence_penalty", "frequency_penalty"), _reasons
+    ("temperature", "top_p", "presence_penalty", "frequency_penalty"),
+    _reasons,
+    "https://platform.openai.com/docs/guides/latest-model#gpt-5-parameter-compatibility",
 )

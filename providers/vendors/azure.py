@@ -14,10 +14,10 @@ _OF_THE_RESOURCE = ("openai_files", "openai_batches")
 
 
 def azure_place(vendor: Vendor, base_url: str, version: str | None) -> Placed:
-    """The resource's v1 API, or with `/openai/deployments/<name>` in the base URL the dated one.
+    """The resource's means its v1 API, or with a version one deployment a model, as Azure's SDK has it;
+    one with `/openai/deployments/<name>` means the dated API of that deployment.
 
     https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle: v1 needs no version.
-    A resource's bare URL means v1, or with a version one deployment a model, as Azure's SDK has it.
     """
     root, found, _ = base_url.partition("/openai/deployments/")
     if found:

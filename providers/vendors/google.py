@@ -21,7 +21,8 @@ _COMPATIBLE = usual("openai_chat", "openai_embeddings")
 
 
 def gemini_place(vendor: Vendor, base_url: str, version: str | None) -> Placed:
-    """A base URL that ends in `/openai` means the compatible side, which takes a Bearer key."""
+    """One that ends in `/openai` means the OpenAI-compatible side, which takes a Bearer key; one that is
+    only a host, as Google's own SDK takes it, is understood."""
     if not urlsplit(base_url).path:
         base_url += "/v1beta"
     if not base_url.endswith("/openai"):

@@ -137,6 +137,7 @@ def with_version(path: str) -> Callable[[Vendor, str, str | None], Placed]:
     """A base URL that is only a host means the one with `path`, as the vendor's own SDK takes it."""
 
     def place(vendor: Vendor, base_url: str, version: str | None) -> Placed:
+        """One that is only a host, as the vendor's own SDK takes it, is understood."""
         bare = not urlsplit(base_url).path
         return behind(vendor, base_url + path if bare else base_url, version)
 

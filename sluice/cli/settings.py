@@ -8,16 +8,16 @@ from importlib import metadata
 import click
 
 from sluice.cli.output import json_option, print_json, settings_or_exit
-from sluice.settings import render
+from sluice.settings import pages, render
 
 
 @click.command()
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["values", "json", "markdown", "env"]),
+    type=click.Choice(["values", "json", "markdown", "env", "providers", "gomodel"]),
     default="values",
-    help="values: what is set here; json: all; markdown, env: the documentation.",
+    help="values: what is set here; json: all; the others: pages of the documentation.",
 )
 @json_option
 def settings(form: str, as_json: bool) -> None:
@@ -26,6 +26,10 @@ def settings(form: str, as_json: bool) -> None:
         click.echo(render.markdown(), nl=False)
     elif form == "env":
         click.echo(render.dotenv(), nl=False)
+    elif form == "providers":
+        click.echo(pages.providers(), nl=False)
+    elif form == "gomodel":
+        click.echo(pages.gomodels_settings(), nl=False)
     elif form == "json" or as_json:
         click.echo(render.as_json(settings_or_exit()))
     else:

@@ -139,7 +139,7 @@ GROUP = Group(
             BOOLEAN,
             True,
             "stored are only those headers of a provider's answer that reach the caller, and no"
-            " credential is among them; `LOGGING_LOG_BODIES=false` leaves them out",
+            " credential is among them; without bodies (`LOGGING_LOG_BODIES`) they are left out",
             "whether headers are stored",
         ),
         _told(
@@ -174,6 +174,50 @@ GROUP = Group(
     "They are read so that GoModel's files start Sluice unchanged. A value other than the default is"
     " named when a process starts and by `sluice doctor`; some values stop the start.",
 )
+# Every other variable of GoModel's, and what is different about it here.
+HONOURED = {
+    "PORT": "",
+    "BASE_PATH": "",
+    "GOMODEL_MASTER_KEY": "also `SLUICE_MASTER_KEY`, as with every `GOMODEL_X`",
+    "BODY_SIZE_LIMIT": "at most 15M: a body travels in one record of the log",
+    "ENABLE_PASSTHROUGH_ROUTES": "",
+    "ALLOW_PASSTHROUGH_V1_ALIAS": "",
+    "ENABLED_PASSTHROUGH_PROVIDERS": "also names of instances; `all` or `*` is every provider",
+    "LOG_FORMAT": "",
+    "LOG_LEVEL": "",
+    "HTTP_TIMEOUT": "also `10m`; the deadline of a request, however long its stream is",
+    "HTTP_RESPONSE_HEADER_TIMEOUT": "",
+    "METRICS_ENABLED": "on by default",
+    "METRICS_ENDPOINT": "",
+    "REDIS_URL": "nothing needs it yet; `sluice doctor` checks it",
+    "CACHE_REFRESH_INTERVAL": "",
+    "GOMODEL_CACHE_DIR": "by default in `SLUICE_DATA_DIR`",
+    "MODELS_ENABLED_BY_DEFAULT": "",
+    "MODEL_OVERRIDES_ENABLED": "overrides stand in `config.yaml`",
+    "KEEP_ONLY_ALIASES_AT_MODELS_ENDPOINT": "aliases stand in `config.yaml`",
+    "CONFIGURED_PROVIDER_MODELS_MODE": "in `fallback` configured models stay in the list beside the"
+    " provider's",
+    "STORAGE_TYPE": "`mongodb`, `sqlite` and `jsonl`; `postgresql` stops the start",
+    "SQLITE_PATH": "by default in `SLUICE_DATA_DIR`; the tables are Sluice's",
+    "MONGODB_URL": "",
+    "MONGODB_DATABASE": "by default `sluice`",
+    "LOGGING_ENABLED": "on by default: exchanges are stored anyway, this decides on their bodies",
+    "LOGGING_LOG_BODIES": "",
+    "LOGGING_RETENTION_DAYS": "",
+    "ENFORCE_RETURNING_USAGE_DATA": "the additional chunk is hidden from callers that did not ask"
+    " for it",
+    "<VENDOR>[_<NAME>]_API_KEY": "an instance without the key that it needs is left out and told",
+    "<VENDOR>[_<NAME>]_BASE_URL": "`GEMINI_BASE_URL` is Gemini's own API by default; one that ends in"
+    " `/openai` is its OpenAI-compatible side, as in GoModel",
+    "<VENDOR>[_<NAME>]_MODELS": "",
+    "AZURE_API_VERSION": "without one the v1 API is meant, if the base URL names no deployment",
+    "ANTHROPIC_DEFAULT_MAX_TOKENS": "",
+    "OPENROUTER_SITE_URL": "nothing is sent by default",
+    "OPENROUTER_APP_NAME": "nothing is sent by default",
+    "HTTP_PROXY": "",
+    "HTTPS_PROXY": "",
+    "NO_PROXY": "",
+}
 # Variables whose names nobody can list.
 PREFIXES = {"SET_BUDGET_": _GOVERNANCE}
 # Tables of config.yaml that are no settings.

@@ -6,8 +6,9 @@ import json
 import textwrap
 from typing import Any
 
+from providers.configured import fields_of
 from providers.vendors import VENDORS, Vendor
-from sluice.settings import gateway
+from sluice.settings import gateway, gomodel
 from sluice.settings.loading import Settings
 from sluice.settings.setting import Group, Setting
 from sluice.settings.table import GROUPS, SETTINGS
@@ -34,7 +35,7 @@ Durations are written `500ms`, `30s`, `10m`, `48h`, `30d`, or as a number of sec
 `10M` or as a number of bytes, with powers of 1024; booleans `true`, `1`, `false`, `0`.
 """
 _PROVIDERS = """\
-## Providers
+## Providers and models
 
 An instance of a provider is made by its variables, not by a fixed list: `OPENAI_API_KEY` makes the
 instance `openai`, `OPENAI_EAST_API_KEY` beside it the instance `openai-east`.
@@ -42,20 +43,52 @@ instance `openai`, `OPENAI_EAST_API_KEY` beside it the instance `openai-east`.
 | variable | meaning |
 |---|---|
 | `<VENDOR>[_<NAME>]_API_KEY` | the key; optional for vendors that need none |
+| `<VENDOR>[_<NAME>]_API_KEY_2`, `_3` … or `_API_KEYS` | more keys, numbered or as a list; they take turns, and one that the provider limits is passed over |
 | `<VENDOR>[_<NAME>]_BASE_URL` | where the API is, if not at the vendor's own address |
-| `<VENDOR>[_<NAME>]_MODELS` | models, separated by commas, if the provider's own list is not wanted |
+| `<VENDOR>[_<NAME>]_MODELS` | models, separated by commas, that the provider's own list does not name |
+| `<VENDOR>[_<NAME>]_PROXY_URL` | an HTTP proxy for this instance alone |
 | `<VENDOR>[_<NAME>]_API_VERSION` | Azure's API version |
 
-In `config.yaml` the same is a table, with the instance's name as key:
+[providers.md](providers.md) has the vendors, their addresses and the variables that only some of them
+take. With no instance at all, `sluice serve` starts the simulated provider.
+
+`config.yaml` has all of this and what no variable can say. `${NAME}` stands for a variable; an instance
+whose key is empty is left out, which is told at the start.
 
 ```yaml
 providers:
   openai-east:
     api_key: ${OPENAI_EAST_API_KEY}
     models: [gpt-5, gpt-5-mini]
+  my-llm: # any service that speaks OpenAI's API, under any name
+    type: openai
+    base_url: https://llm.example/v1
+    api_key: ${MY_KEY}
+    models:
+      - id: big
+        metadata: {context_window: 131072, pricing: {input_per_mtok: 0.5, output_per_mtok: 2}}
+
+aliases: # names of your own; they come before models
+  fast: openai-east/gpt-5-mini
+  balanced:
+    description: three of four requests go to the first
+    targets:
+      - {model: gpt-5, provider: openai-east, weight: 3}
+      - {model: my-llm/big}
+
+model_overrides: # who may call what, by user path; the most exact selector decides
+  "my-llm/": [/research]
+  openai-east/gpt-5: [/research, /support]
+
+prices: # dollars; they count more than what is known otherwise
+  my-llm/big: {input_per_mtok: 0.4, output_per_mtok: 1.6}
+
+models: # what GET /v1/models says of a model
+  gpt-5: {display_name: The big one, max_output_tokens: 128000}
 ```
 
-With no instance at all, `sluice serve` starts the simulated provider. The vendors:
+A selector is `instance/model`, `instance/`, `model` or `/` for everything, in this order of
+precedence; of `prices` and `models` also `vendor/model`.
 
 """
 _ENV_INTRO = """\
@@ -65,8 +98,8 @@ _ENV_INTRO = """\
 _ENV_PROVIDERS = """\
 # --- Providers ---
 
-# A key makes an instance, <VENDOR>_<NAME>_API_KEY a second one of the same vendor; <VENDOR>_BASE_URL
-# and <VENDOR>_MODELS go with it. Without any instance `sluice serve` starts the simulated provider.
+# A key makes an instance, <VENDOR>_<NAME>_API_KEY a second one of the same vendor; _API_KEY_2, _BASE_URL,
+# _MODELS and _PROXY_URL go with it. Without any instance `sluice serve` starts the simulated provider.
 """
 
 
@@ -75,7 +108,7 @@ def markdown() -> str:
     parts = [_INTRO]
     for group in GROUPS:
         if group is gateway.INTERNAL_GROUP:
-            parts.append(_PROVIDERS + _vendors())
+            parts.append(_PROVIDERS)
         parts.append(_chapter(group))
     return "\n".join(parts)
 
@@ -93,23 +126,23 @@ def _chapter(group: Group) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _vendors() -> str:
-    lines = ["| vendor | made by | address |", "|---|---|---|"]
-    for row in VENDORS.values():
-        address = f"`{row.base_url}`" if row.base_url else "its `_BASE_URL` must be set"
-        lines.append(f"| `{row.name}` | `{_made_by(row)}` | {address} |")
-    return "\n".join(lines) + "\n"
-
-
-def _made_by(vendor: Vendor) -> str:
+def made_by(vendor: Vendor) -> str:
+    """The variable that alone makes an instance."""
     return vendor.name.upper() + ("_API_KEY" if vendor.key_required else "_BASE_URL")
+
+
+def own_variables(vendor: Vendor) -> list[str]:
+    """What only this vendor takes."""
+    usual = {"API_KEY", "API_KEYS", "BASE_URL", "MODELS", "PROXY_URL"}
+    return [f"{vendor.name.upper()}_{field}" for field in fields_of(vendor) if field not in usual]
 
 
 def _vendor_example(vendor: Vendor) -> str:
     """Without a value: an address alone would be an instance, or the half of one."""
-    variables = [_made_by(vendor)]
+    variables = [made_by(vendor)]
     if vendor.base_url is None:
         variables.append(f"{vendor.name.upper()}_BASE_URL")
+    variables += own_variables(vendor)
     place = f" ({vendor.base_url})" if vendor.base_url else ""
     return "\n".join([f"# {vendor.name}{place}", *(f"# {name}=" for name in variables), ""])
 
@@ -118,7 +151,7 @@ def dotenv() -> str:
     """.env.example: every line that sets something is commented out and has the default."""
     parts = [_ENV_INTRO]
     for group in GROUPS:
-        if group is gateway.INTERNAL_GROUP:
+        if group in (gateway.INTERNAL_GROUP, gomodel.GROUP):
             continue
         parts.append(f"# --- {group.title} ---\n")
         parts += [_example(row) for row in group.settings]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from providers.aliases import Alias, AliasTarget
 from providers.configured import Given, fields_of
@@ -211,7 +212,8 @@ def _metadata(tables: Mapping[str, object], faults: Faults) -> dict[str, Metadat
         pricing = faults.convert(entry, Pricing, f"prices.{selector}")
         if pricing is not None:
             known = found.get(selector, Metadata())
-            found[selector] = msgspec.structs.replace(known, pricing=pricing)
+            pricing = replace(pricing, currency=pricing.currency or "USD")
+            found[selector] = replace(known, pricing=pricing)
     return found
 
 

@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from dotenv import dotenv_values
 
-from sluice.settings import SettingsError, configs, gateway, kafka, load, near_misses, render, work
+from providers.configured import fields_of
+from providers.vendors import VENDORS
+from sluice.settings import (
+    SettingsError,
+    configs,
+    gateway,
+    gomodel,
+    kafka,
+    load,
+    near_misses,
+    pages,
+    render,
+    work,
+)
 from sluice.settings.setting import Setting
 from sluice.settings.table import SETTINGS
 
@@ -27,7 +40,7 @@ def test_every_default_reads_back_as_itself(row: Setting[Any]) -> None:
     if shown:
         assert row.kind.parse(shown) == row.default
     else:
-        assert row.default in (None, (), False)
+        assert row.default in (None, (), False, "")
     assert row.summary.endswith(".")
 
 
@@ -45,7 +58,9 @@ def test_defaults_are_those_of_the_structs(tmp_path: Path) -> None:
     from streams.config import StreamsConfig
 
     settings = load({}, tmp_path)
-    assert configs.ingress_config(settings) == IngressConfig()
+    # Which vendors there are is no business of the ingress.
+    passed = ("openai", "anthropic", "openrouter", "zai", "vllm")
+    assert configs.ingress_config(settings) == IngressConfig(passthrough_providers=passed)
     assert configs.streams_config(settings) == StreamsConfig()
     assert configs.transport_config(settings) == TransportConfig()
     assert configs.registry_config(settings) == RegistryConfig()
@@ -248,44 +263,135 @@ def test_storage_follows_the_mongodb_url(tmp_path: Path) -> None:
     assert configs.sqlite_path(load({"SQLITE_PATH": "/x.db"}, tmp_path)) == "/x.db"
 
 
-def test_providers_of_config_become_variables(tmp_path: Path) -> None:
-    """The table of providers means the same as their variables, which count more."""
-    from providers.registry import instances
+def write(folder: Path, text: str) -> None:
+    (folder / "config.yaml").write_text(text)
 
-    (tmp_path / "config.yaml").write_text(
+
+def test_providers_of_config(tmp_path: Path) -> None:
+    """The table of providers means the same as their variables, which count more; a name is free."""
+    write(
+        tmp_path,
         "providers:\n"
         "  openai-east: {api_key: '${EAST_KEY}', models: [a, b], base_url: 'http://127.0.0.1:1/v1'}\n"
         "  openrouter: {api_key: k, site_url: 'http://me'}\n"
+        "  my_llm: {type: openai, api_keys: [x, y], base_url: 'http://127.0.0.1:2/v1'}\n"
+        "  groq: {api_key: '${NOT_SET}'}\n",
     )
     settings = load({"EAST_KEY": "sk", "OPENAI_EAST_MODELS": "c"}, tmp_path)
-    found = {instance.name: instance for instance in instances(settings.environment)}
-    assert set(found) == {"openai-east", "openrouter"}
+    found = {instance.name: instance for instance in configs.instances(settings)}
+    assert set(found) == {"openai-east", "openrouter", "my_llm"}
     assert found["openai-east"].models == ("c",)
     assert found["openai-east"].endpoint.headers["Authorization"] == "Bearer sk"
+    assert len(found["my_llm"].endpoints) == 2
+    assert settings.notes == [
+        "provider groq is left out: config.yaml key providers.groq.api_key is not set"
+    ]
 
 
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ("{nobody: {api_key: k}}", "no known vendor"),
+        ("{nobody: {api_key: k}}", "'nobody' is no known vendor"),
         ("{openai: {api_kee: k}}", "providers.openai.api_kee is unknown"),
-        ("{east: {type: openai, api_key: k}}", "is called openai or openai-<name>"),
+        ("{a/b: {type: openai, api_key: k}}", "a name has letters"),
         ("{openai: k}", "must be a table"),
         ("[openai]", "must be a table of instances"),
+        ("{openai: {api_key: k, base_url: x}}", "config.yaml key providers.openai.base_url is no"),
+        ("{azure: {api_key: k}}", "config.yaml key providers.azure.base_url must be set"),
+        ("{openai: {api_key: k, models: [{metadata: {}}]}}", "missing required field `id`"),
+        ("{openai: {api_key: k, models: [{id: m, metadata: {context_window: x}}]}}", "at `$.metadata"),
     ],
 )
 def test_wrong_providers_of_config(tmp_path: Path, table: str, expected: str) -> None:
     """A provider that config.yaml misspells is named by its key."""
-    (tmp_path / "config.yaml").write_text(f"providers: {table}")
+    write(tmp_path, f"providers: {table}")
     assert any(expected in problem for problem in problems(tmp_path))
 
 
 def test_the_simulated_provider_is_an_instance(tmp_path: Path) -> None:
     """SLUICE_SIM_URL makes the instance `sim`."""
-    from providers.registry import instances
-
     settings = load({"SLUICE_SIM_URL": "http://127.0.0.1:9/v1"}, tmp_path)
-    assert [instance.name for instance in instances(settings.environment)] == ["sim"]
+    assert [instance.name for instance in configs.instances(settings)] == ["sim"]
+
+
+def test_what_no_variable_can_say(tmp_path: Path) -> None:
+    """Aliases, allow-lists, prices and metadata, in the forms that docs/settings.md shows."""
+    from providers.aliases import Alias, AliasTarget
+    from schemas.prices import Metadata, Pricing
+
+    write(
+        tmp_path,
+        "aliases:\n"
+        "  fast: ${WHICH}\n"
+        "  two: {description: d, targets: [{model: a, provider: p, weight: 3}, {model: b}]}\n"
+        "  off: {target_model: c, target_provider: q, enabled: false}\n"
+        "model_overrides:\n"
+        "  openai/: [/a, /b]\n"
+        "  gpt-5: /c, /d\n"
+        "  /: {user_paths: [/e]}\n"
+        "prices: {m: {input_per_mtok: 1, output_per_mtok: '2.5'}}\n"
+        "models:\n"
+        "  keep_only_aliases_at_models_endpoint: true\n"
+        "  m: {display_name: M, capabilities: {tools: true}}\n"
+        "  n: {context_window: 5, pricing: {currency: EUR, input_per_mtok: 1}}\n",
+    )
+    config = configs.registry_config(load({"WHICH": "openai/x"}, tmp_path))
+    assert config.aliases == (
+        Alias(name="fast", targets=(AliasTarget("openai/x"),)),
+        Alias(
+            name="two",
+            targets=(AliasTarget("a", "p", 3.0), AliasTarget("b")),
+            description="d",
+        ),
+        Alias(name="off", targets=(AliasTarget("c", "q"),), enabled=False),
+    )
+    assert config.overrides == {"openai/": ("/a", "/b"), "gpt-5": ("/c", "/d"), "/": ("/e",)}
+    rates = Pricing(currency="USD", input_per_mtok=1.0, output_per_mtok=2.5)
+    assert config.metadata == {
+        "m": Metadata(display_name="M", capabilities={"tools": True}, pricing=rates),
+        "n": Metadata(context_window=5, pricing=Pricing(currency="EUR", input_per_mtok=1.0)),
+    }
+    assert config.only_aliases_listed
+    off = load({"WHICH": "x", "MODEL_OVERRIDES_ENABLED": "false"}, tmp_path)
+    assert configs.registry_config(off).overrides == {}
+
+
+def test_lists_in_gomodels_form(tmp_path: Path) -> None:
+    """Aliases and overrides may be lists with names, as GoModel's API has them."""
+    write(
+        tmp_path,
+        "aliases: [{name: a, target_model: m, target_provider: openai, enabled: true}]\n"
+        "model_overrides: [{selector: openai/m, user_paths: [/x]}]\n",
+    )
+    tables = load({}, tmp_path).tables
+    assert [(alias.name, alias.targets[0].provider) for alias in tables.aliases] == [
+        ("a", "openai")
+    ]
+    assert tables.overrides == {"openai/m": ("/x",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("aliases: {a: {}}", "aliases.a: an alias needs a name and target_model, or targets"),
+        ("aliases: [{target_model: m}]", "an alias needs a name"),
+        ("aliases: {a: {target_modell: m}}", "aliases.a: Object contains unknown field"),
+        ("aliases: {a: {targets: [{model: m, weight: -1}]}}", "a weight is below 0"),
+        ("aliases: {a: {targets: [{model: m, weight: much}]}}", "`float`"),
+        ("aliases: 5", "config.yaml key aliases"),
+        ("model_overrides: {m: []}", "needs a selector and at least one user path"),
+        ("model_overrides: {m: [a]}", "each with a slash in front"),
+        ("model_overrides: [{user_paths: [/a]}]", "needs a selector"),
+        ("prices: {m: {input_per_mtok: cheap}}", "prices.m: Expected `float"),
+        ("prices: 5", "key prices must be a table by model"),
+        ("prices: {m: {input: 1}}", "prices.m: Object contains unknown field `input`"),
+        ("models: {m: {context: 1}}", "models.m: Object contains unknown field `context`"),
+    ],
+)
+def test_wrong_tables(tmp_path: Path, text: str, expected: str) -> None:
+    """What is wrong in a table is named with its key and what is accepted."""
+    write(tmp_path, text)
+    assert any(expected in problem for problem in problems(tmp_path)), problems(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -309,9 +415,224 @@ def test_near_misses(tmp_path: Path) -> None:
 
 
 def test_documents_are_up_to_date() -> None:
-    """docs/settings.md and .env.example are what the table gives."""
+    """docs/settings.md, .env.example, docs/providers.md and a table of docs/gomodel.md are what the
+    tables give."""
     assert (ROOT / "docs" / "settings.md").read_text() == render.markdown()
     assert (ROOT / ".env.example").read_text() == render.dotenv()
+    assert (ROOT / "docs" / "providers.md").read_text() == pages.providers()
+    page = (ROOT / "docs" / "gomodel.md").read_text()
+    table = page.partition("<!-- settings -->\n")[2].partition("<!-- end of settings -->")[0]
+    assert table == pages.gomodels_settings()
+
+
+# -- GoModel
+
+
+def test_every_variable_of_gomodel_is_known() -> None:
+    """What docs/gomodel.md calls honoured is a setting that has an effect, or a provider's variable."""
+    vendors = {
+        f"{vendor.upper()}_{field}" for vendor in VENDORS for field in fields_of(VENDORS[vendor])
+    }
+    rows = {name: row for row in SETTINGS for name in row.names}
+    for name in gomodel.HONOURED:
+        if name in rows:
+            assert not rows[name].without_effect
+            assert not rows[name].refused
+        elif "<" in name:
+            assert name.rpartition("_")[2] in {"KEY", "URL", "MODELS"}
+        else:
+            assert name in vendors
+
+
+def test_gomodels_variables_start_unchanged(tmp_path: Path) -> None:
+    """Each with GoModel's default, and then with another value: nothing is told of the first, and of the
+    second what has no effect, which is no error."""
+    rows = gomodel.GROUP.settings
+    (tmp_path / ".env").write_text("".join(f"{r.name}={r.kind.show(r.default)}\n" for r in rows))
+    assert load({}, tmp_path).notes == []
+    others = {
+        "SEMANTIC_CACHE_ENABLED": "true",
+        "RETRY_MAX_RETRIES": "5",
+        "SET_BUDGET_A__B": "daily=1",
+    }
+    told = load(others, Path("/nonexistent")).notes
+    assert [note.partition(" ")[0] for note in told] == [
+        "SEMANTIC_CACHE_ENABLED",
+        "RETRY_MAX_RETRIES",
+        "SET_BUDGET_A__B",
+    ]
+    assert all(" has no effect: " in note for note in told)
+
+
+@pytest.mark.parametrize("name", ["SWAGGER_ENABLED", "PPROF_ENABLED"])
+def test_what_is_refused(tmp_path: Path, name: str) -> None:
+    """A setting that promises what there is not stops the start, and says why."""
+    (problem,) = problems(tmp_path, **{name: "true"})
+    assert problem.startswith(f"{name} (environment) cannot be honoured: ")
+    assert load({name: "false"}, tmp_path).notes == []
+
+
+GOMODELS_CONFIG = """
+server:
+  port: "8081"
+  base_path: "/g"
+  master_key: "your-secret-key"
+  body_size_limit: "10M"
+  swagger_enabled: false
+  pprof_enabled: false
+  enable_passthrough_routes: true
+  allow_passthrough_v1_alias: false
+  enabled_passthrough_providers: ["openai", "anthropic"]
+models:
+  enabled_by_default: false
+  overrides_enabled: true
+  keep_only_aliases_at_models_endpoint: false
+  configured_provider_models_mode: "allowlist"
+cache:
+  model:
+    refresh_interval: 1800
+    local: {cache_dir: ".cache"}
+    redis: {url: "redis://localhost:6379", key: "gomodel:models", ttl: 86400}
+    model_list: {url: ""}
+  response:
+    simple:
+      enabled: true
+      redis: {url: "redis://localhost:6379", key: "gomodel:response:", ttl: 3600}
+    semantic:
+      enabled: false
+      similarity_threshold: 0.92
+      embedder: {provider: openai, model: text-embedding-3-small}
+      vector_store: {type: qdrant, qdrant: {url: "http://localhost:6333", collection: c, api_key: ""}}
+storage:
+  type: sqlite
+  sqlite: {path: data/gomodel.db}
+  postgresql: {url: "postgres://user:pass@localhost/gomodel", max_conns: 10}
+  mongodb: {url: "", database: gomodel}
+logging:
+  enabled: true
+  log_bodies: false
+  log_headers: true
+  buffer_size: 1000
+  flush_interval: 5
+  retention_days: 7
+  only_model_interactions: true
+usage: {enabled: true, enforce_returning_usage_data: false, buffer_size: 1000, flush_interval: 5, retention_days: 90}
+budgets:
+  enabled: true
+  user_paths: [{path: /a, limits: [{period: daily, amount: 10.00}]}]
+metrics: {enabled: false, endpoint: /metrics}
+http: {timeout: 600, response_header_timeout: 600}
+workflows: {refresh_interval: 1m}
+resilience:
+  retry: {max_retries: 3, initial_backoff: 1s, max_backoff: 30s, backoff_factor: 2.0, jitter_factor: 0.1}
+  circuit_breaker: {failure_threshold: 5, success_threshold: 2, timeout: 30s}
+guardrails:
+  enabled: false
+  enable_for_batch_processing: false
+  rules: [{name: safety, type: system_prompt, order: 0, system_prompt: {mode: inject, content: Be safe.}}]
+fallback: {default_mode: manual, manual_rules_path: "", overrides: {gpt-4o: {mode: auto}}}
+admin: {endpoints_enabled: true, ui_enabled: true}
+providers:
+  openai: {type: openai, api_key: "sk-...", resilience: {retry: {max_retries: 5}}}
+  anthropic: {type: anthropic, api_key: "${ANTHROPIC_API_KEY}"}
+  ollama: {type: ollama, base_url: "http://localhost:11434/v1"}
+  nippur:
+    type: ollama
+    base_url: "http://127.0.0.1:8080/v1"
+    models:
+      - id: GLM-4.7-Flash
+        metadata:
+          display_name: "GLM 4.7 Flash (local)"
+          context_window: 131072
+          modes: ["chat"]
+          capabilities: {tools: true}
+          pricing: {currency: USD, input_per_mtok: 0, output_per_mtok: 0}
+      - Gemma4-31B
+"""
+
+
+def test_gomodels_config_starts_unchanged(tmp_path: Path) -> None:
+    """Its sections under its names: what can be is honoured, the rest is told."""
+    write(tmp_path, GOMODELS_CONFIG)
+    settings = load({}, tmp_path)
+    ingress = configs.ingress_config(settings)
+    assert (ingress.port, ingress.base_path, ingress.metrics_enabled) == (8081, "/g", False)
+    assert (ingress.master_key, ingress.passthrough_v1_alias) == ("your-secret-key", False)
+    assert ingress.passthrough_providers == ("openai", "anthropic")
+    registry = configs.registry_config(settings)
+    assert (registry.refresh_interval, registry.enabled_by_default) == (1800.0, False)
+    assert registry.configured_models == "allowlist"
+    assert configs.cache_dir(settings) == Path(".cache")
+    sink = configs.sink_config(settings)
+    assert (sink.bodies, sink.retention_days, sink.sqlite_path) == (False, 7, "data/gomodel.db")
+    assert settings[work.REDIS_URL] == "redis://localhost:6379"
+    found = {instance.name: instance for instance in configs.instances(settings)}
+    assert set(found) == {"openai", "ollama", "nippur"}
+    assert not found["openai"].endpoint.routes["openai_chat"].stream_usage
+    assert found["nippur"].models == ("GLM-4.7-Flash", "Gemma4-31B")
+    assert found["nippur"].metadata["GLM-4.7-Flash"].capabilities == {"tools": True}
+    told = "\n".join(settings.notes)
+    for part in (
+        "cache.response.simple.enabled",
+        "storage.postgresql.url",
+        "budgets.user_paths",
+        "guardrails.rules",
+        "fallback.overrides",
+        "providers.openai.resilience",
+        "anthropic is left out",
+    ):
+        assert part in told
+
+
+def test_two_values_of_one_setting_are_refused(tmp_path: Path) -> None:
+    """GoModel names its Redis server twice; that is one setting, which cannot have two values."""
+    write(
+        tmp_path,
+        "cache: {model: {redis: {url: redis://a}}, response: {simple: {redis: {url: redis://b}}}}",
+    )
+    (problem,) = problems(tmp_path)
+    assert "REDIS_URL twice: cache.model.redis.url and cache.response.simple.redis.url" in problem
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, ("openai", "anthropic", "openrouter", "zai", "vllm")),
+        ({"ENABLED_PASSTHROUGH_PROVIDERS": "gemini, openai"}, ("gemini", "openai")),
+        ({"ENABLED_PASSTHROUGH_PROVIDERS": "all"}, ()),
+        ({"ENABLED_PASSTHROUGH_PROVIDERS": "*"}, ()),
+    ],
+)
+def test_what_is_passed_through(
+    tmp_path: Path, environ: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    """GoModel's list by default, one's own, or a word for every provider."""
+    assert configs.ingress_config(load(environ, tmp_path)).passthrough_providers == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/prom", "/prom"), ("/v1/metrics", "/metrics"), ("/p/x", "/metrics"), ("/", "/metrics")],
+)
+def test_where_the_metrics_are(tmp_path: Path, path: str, expected: str) -> None:
+    """A path that would hide the API falls back to the usual one, as with GoModel."""
+    settings = load({"METRICS_ENDPOINT": path}, tmp_path)
+    assert configs.ingress_config(settings).metrics_path == expected
+
+
+@pytest.mark.parametrize(("given", "prefix"), [("/", ""), ("/g", "/g"), ("/a/b/", "/a/b")])
+def test_the_base_path(tmp_path: Path, given: str, prefix: str) -> None:
+    """A prefix without the slash at its end; the root is none."""
+    assert configs.ingress_config(load({"BASE_PATH": given}, tmp_path)).base_path == prefix
+
+
+def test_proxies(tmp_path: Path) -> None:
+    """In capitals or not, as everybody else reads them."""
+    found = configs.transport_config(
+        load({"http_proxy": "p:1", "HTTPS_PROXY": "http://p:2", "NO_PROXY": "x"}, tmp_path)
+    )
+    assert (found.http_proxy, found.https_proxy, found.no_proxy) == ("p:1", "http://p:2", "x")
+    assert any("HTTPS_PROXY" in p for p in problems(tmp_path, HTTPS_PROXY="socks5://p:2"))
 
 
 def test_the_example_means_the_defaults(tmp_path: Path) -> None:
@@ -319,7 +640,9 @@ def test_the_example_means_the_defaults(tmp_path: Path) -> None:
     lines = render.dotenv().splitlines()
     assigned = [line[2:] for line in lines if line.startswith("# ") and "=" in line.split(" ")[1]]
     values = dotenv_values(stream=io.StringIO("\n".join(assigned)), interpolate=False)
-    names = {row.name for row in SETTINGS} - {"SLUICE_FAULT_POINT", "SLUICE_SUPERVISOR"}
+    hidden = {row.name for row in gomodel.GROUP.settings}
+    hidden |= {"SLUICE_FAULT_POINT", "SLUICE_SUPERVISOR"}
+    names = {row.name for row in SETTINGS} - hidden
     assert names <= set(values)
     (tmp_path / ".env").write_text("\n".join(assigned))
     settings, empty = load({}, tmp_path), load({}, Path("/nonexistent"))
