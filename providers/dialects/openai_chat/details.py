@@ -35,8 +35,12 @@ def in_field(text: str, field: str) -> Reasoning:
 
 def token_of(entry: Entry) -> str:
     """The token of an entry: all of it but the text."""
-    field = TEXTS.get(str(entry.get("type")))
+    field = TEXTS.get(kind_of(entry))
     return _encode({name: value for name, value in entry.items() if name != field}).decode()
+
+
+def kind_of(entry: Entry) -> str:
+    return str(entry.get("type"))
 
 
 def id_of(entry: Entry) -> str | None:
@@ -45,14 +49,14 @@ def id_of(entry: Entry) -> str | None:
 
 
 def text_of(entry: Entry) -> str:
-    found = entry.get(TEXTS.get(str(entry.get("type")), ""))
+    found = entry.get(TEXTS.get(kind_of(entry), ""))
     return found if isinstance(found, str) else ""
 
 
 def continues(entry: Entry, last: Entry) -> bool:
     """Whether an entry is the next piece of the one before: pieces of one have its type and index."""
-    kind, index = entry.get("type"), entry.get("index")
-    if kind not in TEXTS or index is None or (kind, index) != (last.get("type"), last.get("index")):
+    kind, index = kind_of(entry), entry.get("index")
+    if kind not in TEXTS or index is None or (kind, index) != (kind_of(last), last.get("index")):
         return False
     return not (last.get("signature") and text_of(entry))
 
@@ -78,7 +82,7 @@ def parse_details(entries: Iterable[Entry]) -> list[Reasoning]:
 
 
 def _joined(first: Entry, piece: Entry) -> Entry:
-    field = TEXTS[str(first["type"])]
+    field = TEXTS[kind_of(first)]
     more = {name: value for name, value in piece.items() if value is not None}
     return {**first, **more, field: text_of(first) + text_of(piece)}
 
@@ -89,7 +93,7 @@ def _belongs(entry: Entry, last: Entry) -> bool:
 
 
 def _thoughts(entry: Entry) -> Reasoning:
-    kind = entry.get("type")
+    kind = kind_of(entry)
     text, summary, redacted = text_of(entry), kind == _SUMMARY, kind not in TEXTS
     sealed = entry.get("data") or entry.get("signature")
     if isinstance(sealed, str):
@@ -123,7 +127,7 @@ def own_entry(reasoning: Reasoning) -> Entry | None:
         entry = _decode(reasoning.token or "")
     except (msgspec.DecodeError, RecursionError):
         return None
-    field = TEXTS.get(str(entry.get("type")))
+    field = TEXTS.get(kind_of(entry))
     if field is not None and (reasoning.text or reasoning.summary):
         entry[field] = reasoning.text
     return entry

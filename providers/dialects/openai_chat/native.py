@@ -18,14 +18,14 @@ from schemas.requests import Request
 class PassThrough:
     """One request; a Dialogue."""
 
-    __slots__ = ("_asked", "sent")
+    __slots__ = ("_asked", "dropped", "sent")
 
     spoken: ClassVar[str] = "openai_chat"
-    dropped: tuple[str, ...] = ()
 
     def __init__(self, request: Request, target: Target) -> None:
         self._asked = asked(request, target, self.spoken)
         self.sent = self._asked.sent
+        self.dropped = self._asked.dropped
 
     def media_type(self, content_type: str) -> str:
         return content_type

@@ -101,7 +101,9 @@ class _Parsing:
         raise invalid(f"{place}.name", "there is no function call of this name before it")
 
     def _spoken(self, message: _Message, said: list[Said], place: str) -> list[Part]:
-        parts: list[Part] = [*_thoughts(message), *said]
+        # An empty content says that there are only calls or thoughts.
+        spoken = [part for part in said if not (isinstance(part, Text) and not part.text)]
+        parts: list[Part] = [*_thoughts(message), *spoken]
         if message.annotations:
             _cite(parts, message.annotations)
         if message.refusal:

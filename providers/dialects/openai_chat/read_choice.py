@@ -27,6 +27,7 @@ from providers.dialects.openai_chat.details import (
     Entry,
     continues,
     id_of,
+    kind_of,
     text_of,
     token_of,
 )
@@ -52,12 +53,22 @@ _encode = msgspec.json.Encoder().encode
 class ChoiceReader:
     """Reads the deltas of one choice. Its methods may raise msgspec.DecodeError for what is malformed."""
 
-    __slots__ = ("_audio", "_calls", "_cited", "_entry", "_field", "_index", "finished")
+    __slots__ = (
+        "_audio",
+        "_calls",
+        "_cited",
+        "_entry",
+        "_field",
+        "_index",
+        "_pieces",
+        "finished",
+    )
 
     def __init__(self, index: int, answer_id: str) -> None:
         self._index = index
         self._calls = CallReader(index, answer_id)
         self._field: str | None = None  # where the open thoughts stand
+        self._pieces: list[str] = []  # of these
         self._entry: Entry | None = None  # of `reasoning_details`, if they stand there
         self._audio: Audio | None = None
         self._cited = False
@@ -109,14 +120,19 @@ class ChoiceReader:
         if self._field != field:
             yield from self._no_thoughts()
             self._field = field
+        self._pieces.append(text)
         yield ReasoningDelta(text, self._index)
 
     def _detail(self, entry: Entry) -> Iterator[Event]:
         last = self._entry
+        if self._field is not None and text_of(entry) == "".join(self._pieces):
+            # A gateway tells the thoughts once more, with what signs them.
+            self._field, self._pieces, self._entry = None, [], entry
+            return
         if last is None or not continues(entry, last):
             yield from self._no_thoughts()
             last = {}
-        kind = entry.get("type")
+        kind = kind_of(entry)
         if kind not in TEXTS:
             yield ReasoningEnd(token_of(entry), DIALECT, id_of(entry), True, self._index)
             return
@@ -133,7 +149,7 @@ class ChoiceReader:
             self._entry = None
             yield ReasoningEnd(token_of(entry), DIALECT, id_of(entry), choice=self._index)
         elif (field := self._field) is not None:
-            self._field = None
+            self._field, self._pieces = None, []
             yield ReasoningEnd(field, DIALECT, choice=self._index)
 
     def _part(self, raw: Raw) -> Iterator[Event]:

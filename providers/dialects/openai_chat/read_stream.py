@@ -47,6 +47,8 @@ class StreamReader:
 
     def _events(self, data: bytes) -> Iterator[Event]:
         try:
+            if not data.isascii():
+                data.decode()  # msgspec skips over what is only handed on without looking at it
             yield from self._read(decode(data), data)
         except msgspec.ValidationError as error:
             raise UpstreamError(f"The provider sent no chat completion chunk: {error}.") from error

@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from providers.base import Members, Target, UpstreamRequest
 from providers.headers import upstream_headers
+from providers.quirks.adapting import adapted
 from schemas.errors import InvalidRequest
 from schemas.requests import Request
 
@@ -25,6 +26,7 @@ class Asked(Struct, frozen=True):
     sent: UpstreamRequest
     choices: int  # answers asked for (`n`)
     hide_usage: bool  # usage was asked for by us, not by the caller
+    dropped: tuple[str, ...] = ()  # what this vendor would refuse
 
 
 def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Asked:
@@ -46,8 +48,7 @@ def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Aske
             members = counted
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is no chat request: {error}.") from error
-    for quirk in route.quirks:
-        members = quirk(members, target.model)
+    members, dropped = adapted(members, route.quirks, target.model)
     sent = UpstreamRequest(
         "POST",
         route.address(target.model, stream=stream),
@@ -55,7 +56,7 @@ def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Aske
         request.body if members is given else _encode(members),
         endpoint.proxy,
     )
-    return Asked(sent, choices, hide_usage)
+    return Asked(sent, choices, hide_usage, dropped)
 
 
 def _named(members: Members, model: str) -> Members:

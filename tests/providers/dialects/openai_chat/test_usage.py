@@ -28,7 +28,10 @@ from schemas.usage import Usage
                 20,
                 4,
                 reasoning_tokens=5,
-                details={"prompt_tokens_details.audio_tokens": 1, "completion_tokens_details.deep.er": 6},
+                details={
+                    "prompt_tokens_details.audio_tokens": 1,
+                    "completion_tokens_details.deep.er": 6,
+                },
             ),
         ),
         (
