@@ -24,6 +24,7 @@ from providers.canonical.notes import Notes
 from providers.canonical.request import ChatRequest
 from providers.failure import translated
 from providers.headers import upstream_headers
+from providers.quirks.adapting import adapted
 from providers.sse import Events, EventTooLarge, payload, terminated
 from schemas.envelopes import EVENT_STREAM, JSON, error_body
 from schemas.errors import GatewayError, StreamTruncated, UpstreamError
@@ -57,8 +58,7 @@ class Translated:
         notes = Notes(spoken, chat.names, drop=request.drop_params)
         route = target.endpoint.routes[spoken]
         members = upstream.render(chat, target, notes)
-        for quirk in route.quirks:
-            members = quirk(members, target.model)
+        members, left_out = adapted(members, route.quirks, target.model)
         # The caller's own headers belong to its dialect; the provider's does not know them.
         headers = upstream_headers(
             replace(request, http_headers={}), target.endpoint, stream=chat.stream
@@ -70,7 +70,7 @@ class Translated:
             _encode(members),
             target.endpoint.proxy,
         )
-        self.dropped = notes.dropped
+        self.dropped = (*notes.dropped, *left_out)
         self._client = client
         self._upstream = upstream
         self._dialect = request.dialect

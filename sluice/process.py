@@ -56,6 +56,8 @@ def run(name: str, role: Role, settings: Settings) -> int:
     if supervision:
         supervision.die_with_it()
     telemetry.configure(settings, name, supervised=supervision is not None)
+    if supervision is None:
+        telemetry.tell(settings)
     if point := settings[gateway.FAULT_POINT]:
         faultpoints.arm(point)
         log.warning("fault_point_armed", point=point)

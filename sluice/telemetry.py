@@ -39,6 +39,13 @@ def log_format(settings: Settings) -> Literal["json", "text"]:
     return chosen
 
 
+def tell(settings: Settings) -> None:
+    """Say what is set and has no effect, once for all processes that are started together."""
+    log = structlog.get_logger()
+    for note in settings.notes:
+        log.warning("setting_without_effect", reason=note)
+
+
 def colours(settings: Settings) -> bool:
     """Whether text logs have colours: https://no-color.org and https://force-color.org."""
     if settings[gateway.NO_COLOR]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from providers.base import Endpoint
 from providers.discovery import list_request, parse_list
 from providers.instances import Instance
 from providers.transport import Transport
@@ -25,27 +26,38 @@ async def check_providers(settings: Settings) -> list[Finding]:
     transport = Transport(configs.transport_config(settings))
     await transport.open()
     try:
-        return await asyncio.gather(*(_check_provider(transport, one) for one in found))
+        checks = (
+            _check_provider(transport, instance, endpoint)
+            for instance in found
+            for endpoint in instance.endpoints
+        )
+        return await asyncio.gather(*checks)
     finally:
         await transport.close()
 
 
-async def _check_provider(transport: Transport, instance: Instance) -> Finding:
+async def _check_provider(transport: Transport, instance: Instance, endpoint: Endpoint) -> Finding:
     subject = f"provider {instance.name}"
+    if len(instance.endpoints) > 1:
+        subject += f", key {endpoint.key + 1}"
+    if not endpoint.models_url:
+        return Finding(
+            subject, "note", "it has no list of models, so that nothing can be asked", ""
+        )
     prefix = instance.name.replace("-", "_").upper()
     try:
         async with asyncio.timeout(TIMEOUT):
-            async with transport.send(list_request(instance.endpoint)) as response:
+            async with transport.send(list_request(endpoint)) as response:
                 body = await response.read(MAX_LIST)
         if response.status in (401, 403):
             detail = f"HTTP {response.status}: it does not take this key"
             return Finding(subject, "wrong", detail, f"Check {prefix}_API_KEY.")
         if response.status != 200:
-            detail = f"HTTP {response.status} at {instance.endpoint.models_url}"
+            detail = f"HTTP {response.status} at {endpoint.models_url}"
             return Finding(subject, "wrong", detail, f"Check {prefix}_BASE_URL.")
         models = parse_list(body)
     except (GatewayError, TimeoutError) as error:
-        detail = f"{instance.endpoint.models_url}: {str(error) or 'no answer'}"
+        detail = f"{endpoint.models_url}: {str(error) or 'no answer'}"
         mend = f"Check {prefix}_BASE_URL and the way there (proxy, firewall)."
         return Finding(subject, "wrong", detail, mend)
     return Finding(subject, "ok", f"{len(models)} models")

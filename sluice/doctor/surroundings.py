@@ -17,6 +17,8 @@ async def check_settings(settings: Settings) -> list[Finding]:
     found = [Finding("settings", "ok", f"{count} set, the others have their defaults")]
     mend = "Correct its name or remove it."
     found += [Finding("settings", "note", problem, mend) for problem in near_misses(settings)]
+    mend = "Remove it, or see docs/gomodel.md."
+    found += [Finding("settings", "note", note, mend) for note in settings.notes]
     if settings[gateway.MASTER_KEY] is None:
         mend = "Set GOMODEL_MASTER_KEY, unless nobody else reaches the address."
         found.append(Finding("settings", "note", "the gateway is open: no master key", mend))

@@ -136,6 +136,7 @@ async def serve(settings: Settings, environment: Mapping[str, str], out: TextIO)
 def run(settings: Settings, environment: Mapping[str, str]) -> int:
     """`sluice serve`; returns the exit code."""
     telemetry.configure(settings, "serve", supervised=True)
+    telemetry.tell(settings)
     try:
         with owned(settings.data_dir):
             host, port = settings[gateway.HOST], settings[gateway.PORT]

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from sluice.doctor import Finding, examine
+from sluice.doctor.surroundings import check_settings
 from sluice.settings import load
 from tests import services
 
@@ -132,6 +133,23 @@ async def test_keys_of_providers(tmp_path: Path, provider: str) -> None:
     assert "HTTP 404" in found["provider groq"].detail
     assert "GROQ_BASE_URL" in found["provider groq"].mend
     assert "hunter2" not in str(found)
+
+
+async def test_each_key_of_a_provider(tmp_path: Path, provider: str) -> None:
+    """Of several keys each is tried; a vendor without a list cannot be asked, which is no fault."""
+    found = await findings(
+        tmp_path, OPENAI_API_KEYS="good,bad", OPENAI_BASE_URL=provider, PERPLEXITY_API_KEY="k"
+    )
+    assert found["provider openai, key 1"].state == "ok"
+    assert found["provider openai, key 2"].state == "wrong"
+    assert found["provider perplexity"].state == "note"
+
+
+async def test_what_has_no_effect(tmp_path: Path) -> None:
+    """A setting of GoModel's that means nothing here is named."""
+    settings = load({"RETRY_MAX_RETRIES": "9"}, tmp_path)
+    found = await check_settings(settings)
+    assert any(one.detail.startswith("RETRY_MAX_RETRIES") for one in found)
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from providers.dialects.openai_responses.foreign import without_foreign_thoughts
 from providers.dialects.openai_responses.stream import StreamDecoder
 from providers.failure import failed
 from providers.headers import upstream_headers
+from providers.quirks.adapting import adapted
 from schemas.envelopes import EVENT_STREAM
 from schemas.errors import InvalidRequest
 from schemas.replies import Failed
@@ -79,8 +80,7 @@ def _sent(request: Request, target: Target, name: str) -> tuple[UpstreamRequest,
     if b'"reasoning"' in request.body:
         named, members = members, without_foreign_thoughts(members)
         dropped = ("reasoning",) if members is not named else ()
-    for quirk in route.quirks:
-        members = quirk(members, target.model)
+    members, left_out = adapted(members, route.quirks, target.model)
     sent = UpstreamRequest(
         "POST",
         route.address(target.model, stream=stream),
@@ -88,4 +88,4 @@ def _sent(request: Request, target: Target, name: str) -> tuple[UpstreamRequest,
         request.body if members is given else _encode(members),
         target.endpoint.proxy,
     )
-    return sent, dropped
+    return sent, (*dropped, *left_out)
