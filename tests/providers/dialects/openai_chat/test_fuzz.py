@@ -14,7 +14,7 @@ from providers.dialogue import CLIENTS, UPSTREAMS
 from providers.translated import Translated
 from schemas.errors import GatewayError, InvalidRequest
 from schemas.replies import Completed, Failed
-from schemas.requests import Request
+from schemas.requests import Dialect, Request
 from tests.providers.pairs import chat, parse, read, render, target
 from tests.providers.support import fold
 from tests.recordings import Recording, chat_recordings
@@ -196,7 +196,7 @@ def dialogue(dialect: str, *, stream: bool) -> Translated:
         model="m",
         stream=stream,
     )
-    spoken = "openai_chat"
+    spoken: Dialect = "openai_chat"
     return Translated(request, target(spoken), CLIENTS[dialect], UPSTREAMS[spoken], spoken)
 
 

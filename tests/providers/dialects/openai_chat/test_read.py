@@ -23,10 +23,11 @@ from schemas.errors import (
     StreamTruncated,
     UpstreamError,
 )
+from schemas.requests import Dialect
 from schemas.usage import Usage
 from tests.providers.pairs import chat, events_of, plain, read, read_stream
 
-ORIGIN = "openai_chat"
+ORIGIN: Dialect = "openai_chat"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
 
 

@@ -1,0 +1,124 @@
+"""Recorded conversations of every OpenAI-compatible vendor, through the middle and back."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Raw, Struct
+from msgspec.structs import asdict, replace
+
+from providers.canonical.answer import Answer
+from providers.canonical.request import Media, Reasoning, Turn
+from schemas.errors import InvalidRequest
+from schemas.requests import Dialect
+from tests.providers.pairs import (
+    chat,
+    events_of,
+    parse,
+    plain,
+    read,
+    read_stream,
+    render,
+    streamed,
+    told,
+)
+from tests.recordings import Recording, chat_recordings
+
+DIALECT: Dialect = "openai_chat"
+# What only imitators of OpenAI know, or a provider that stores; nothing that is said.
+LEFT_OUT = {
+    *("cache_control", "messages.prefix", "tools.eager_input_streaming", "service_tier"),
+    *("provider", "preset", "usage", "moderation", "reasoning_format", "clear_thinking"),
+    *("thinking.clear_thinking",),
+}
+
+
+@pytest.fixture(scope="module")
+def recordings(shared_dir: Path) -> list[Recording]:
+    found = list(chat_recordings(shared_dir))
+    vendors = {recording.key.partition(":")[0] for recording in found}
+    assert vendors >= {
+        *("openai", "groq", "mistral", "openrouter", "zai", "deepseek", "cerebras"),
+        *("huggingface", "ollama"),
+    }
+    return found
+
+
+def test_requests(recordings: list[Recording]) -> None:
+    """Read and written again, every recorded request asks for the same; what is left out is named."""
+    seen = 0
+    for recording in recordings:
+        asked = parse(msgspec.json.encode(recording.request), DIALECT)
+        if b'"document_url":"http' in msgspec.json.encode(recording.request):
+            with pytest.raises(InvalidRequest, match="documents as data only"):
+                render(asked, DIALECT)
+            continue
+        body, dropped = render(asked, DIALECT)
+        assert set(dropped) <= LEFT_OUT, recording.key
+        again = parse(body, DIALECT)
+        assert [bare(turn) for turn in again.turns] == [bare(turn) for turn in asked.turns]
+        for name in ("tools", "tool_choice", "format", "max_tokens", "stop", "n", "thinking"):
+            if name != "tool_choice" or asked.tools:
+                assert meaning(getattr(again, name)) == meaning(getattr(asked, name)), recording.key
+        seen += 1
+    assert seen >= 175
+
+
+def bare(turn: Turn) -> object:
+    """A turn without marks for the cache and members of imitators; system and developer are one."""
+    role = "system" if turn.role == "developer" else turn.role
+    return role, meaning(turn.parts)
+
+
+def meaning(value: Any) -> Any:
+    if isinstance(value, Raw):
+        return plain(value)
+    if isinstance(value, Media):
+        value = replace(value, name=value.name or "document.pdf")  # which is required there
+    if isinstance(value, Struct):
+        left = {"cache", "extra", "citations"}
+        return [(name, meaning(each)) for name, each in asdict(value).items() if name not in left]
+    return [meaning(each) for each in value] if isinstance(value, tuple) else value
+
+
+def said(answer: Answer) -> list[object]:
+    """What an answer says, whichever field its thoughts stand in."""
+    return [
+        (
+            choice.index,
+            [
+                ("thought", part.text) if isinstance(part, Reasoning) else part
+                for part in choice.parts
+                if not (isinstance(part, Reasoning) and part.redacted)
+            ],
+            choice.finish,
+            choice.logprobs,
+        )
+        for choice in answer.choices
+    ]
+
+
+def test_answers(recordings: list[Recording]) -> None:
+    """Every recorded answer, told to a caller of its own dialect and read again, is the same: text,
+    thoughts, calls, citations, reasons and counts; whole ones also as a stream, streams also whole."""
+    asked = chat(stream=True, include_usage=True)
+    seen = 0
+    for recording in recordings:
+        if recording.status != 200 or b'"error":{' in recording.body():
+            continue
+        body = recording.body()
+        if recording.streamed:
+            answer = read_stream(body, DIALECT, asked)
+            events = list(events_of(body, DIALECT, asked))
+            cut = read_stream(streamed(events, DIALECT, asked), DIALECT, asked)
+            assert said(cut) == said(answer), recording.key
+            assert cut.usage == answer.usage, recording.key
+        else:
+            answer = read(body, DIALECT)
+        again = read(told(answer, DIALECT, asked), DIALECT)
+        assert said(again) == said(answer), recording.key
+        assert again.usage == answer.usage, recording.key
+        assert answer.model, recording.key
+        seen += 1
+    assert seen >= 165
