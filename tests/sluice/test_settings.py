@@ -299,7 +299,10 @@ def test_providers_of_config(tmp_path: Path) -> None:
         ("{openai: {api_key: k, base_url: x}}", "config.yaml key providers.openai.base_url is no"),
         ("{azure: {api_key: k}}", "config.yaml key providers.azure.base_url must be set"),
         ("{openai: {api_key: k, models: [{metadata: {}}]}}", "missing required field `id`"),
-        ("{openai: {api_key: k, models: [{id: m, metadata: {context_window: x}}]}}", "at `$.metadata"),
+        (
+            "{openai: {api_key: k, models: [{id: m, metadata: {context_window: x}}]}}",
+            "at `$.metadata",
+        ),
     ],
 )
 def test_wrong_providers_of_config(tmp_path: Path, table: str, expected: str) -> None:
