@@ -12,6 +12,7 @@ from providers.dialects.anthropic.native_answer import AnswerDecoder
 from providers.dialects.anthropic.native_stream import StreamDecoder
 from providers.failure import failed
 from providers.headers import upstream_headers
+from providers.quirks.adapting import adapted
 from schemas.envelopes import EVENT_STREAM
 from schemas.errors import InvalidRequest
 from schemas.replies import Failed
@@ -26,12 +27,10 @@ _encode = msgspec.json.Encoder().encode
 class PassThrough:
     """One request for an answer; a Dialogue."""
 
-    __slots__ = ("sent",)
-
-    dropped: tuple[str, ...] = ()
+    __slots__ = ("dropped", "sent")
 
     def __init__(self, request: Request, target: Target) -> None:
-        self.sent = _sent(request, target, "anthropic")
+        self.sent, self.dropped = _sent(request, target, "anthropic")
 
     def media_type(self, content_type: str) -> str:
         return content_type
@@ -52,12 +51,12 @@ class CountPassThrough(PassThrough):
     __slots__ = ()
 
     def __init__(self, request: Request, target: Target) -> None:
-        self.sent = _sent(request, target, "anthropic_count")
+        self.sent, self.dropped = _sent(request, target, "anthropic_count")
 
 
-def _sent(request: Request, target: Target, spoken: str) -> UpstreamRequest:
-    """The caller's bytes untouched, unless the model's name or a quirk is to change. Its headers, the
-    version and the betas that it speaks among them, win over the endpoint's."""
+def _sent(request: Request, target: Target, spoken: str) -> tuple[UpstreamRequest, tuple[str, ...]]:
+    """The caller's bytes untouched, unless the model's name or a quirk is to change; and what a quirk
+    left out. The caller's headers, with version and betas, win over the endpoint's."""
     route = target.endpoint.routes[spoken]
     try:
         given = members = _members(request.body)
@@ -66,12 +65,12 @@ def _sent(request: Request, target: Target, spoken: str) -> UpstreamRequest:
         stream = bool(_flag(members.get("stream", b"null")))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is no Messages request: {error}.") from error
-    for quirk in route.quirks:
-        members = quirk(members, target.model)
-    return UpstreamRequest(
+    members, dropped = adapted(members, route.quirks, target.model)
+    sent = UpstreamRequest(
         "POST",
         route.address(target.model, stream=stream),
         upstream_headers(request, target.endpoint, stream=stream),
         request.body if members is given else _encode(members),
         target.endpoint.proxy,
     )
+    return sent, dropped

@@ -77,7 +77,7 @@ class _Opening(Struct):
 class _Block:
     """A block that is open."""
 
-    __slots__ = ("call", "pieces", "raw", "signature", "thought", "type")
+    __slots__ = ("call", "cited", "pieces", "raw", "signature", "spoken", "type")
 
     def __init__(self, kind: str, raw: Raw) -> None:
         self.type = kind
@@ -85,7 +85,8 @@ class _Block:
         self.call = 0
         self.pieces: list[str] = []  # of input
         self.signature = ""
-        self.thought = False
+        self.spoken = False  # text came, or thoughts
+        self.cited: list[Event] = []  # citations that came before the text that they belong to
 
 
 _event = msgspec.json.Decoder(_Event).decode
@@ -190,9 +191,9 @@ class Reader:
             return (ReasoningEnd(opening.data, DIALECT, redacted=True),)
         if kind == "thinking":
             block.signature = opening.signature
-            block.thought = bool(opening.thinking)
+            block.spoken = bool(opening.thinking)
             return (ReasoningDelta(opening.thinking),) if opening.thinking else _NOTHING
-        return (TextDelta(opening.text),) if opening.text else _NOTHING
+        return _said(block, opening.text)
 
     def _delta(self, event: _Event) -> Iterable[Event]:
         delta, block = event.delta, self._blocks.get(event.index)
@@ -200,16 +201,17 @@ class Reader:
             raise UpstreamError("The provider sent a piece of a block that is not open.")
         match delta.type:
             case "text_delta":
-                return (TextDelta(delta.text),) if delta.text else _NOTHING
+                return _said(block, delta.text)
             case "input_json_delta":
                 return self._input(block, delta.partial_json)
             case "thinking_delta":
-                block.thought = block.thought or bool(delta.thinking)
+                block.spoken = block.spoken or bool(delta.thinking)
                 return (ReasoningDelta(delta.thinking),) if delta.thinking else _NOTHING
             case "signature_delta":
                 block.signature += delta.signature
             case "citations_delta":
-                return (Cited(to_citation(delta.citation)),)
+                block.cited.append(Cited(to_citation(delta.citation)))
+                return _cited(block) if block.spoken else _NOTHING
             case "compaction_delta":
                 content = {**_members(block.raw), "content": delta.content or Raw(b"null")}
                 block.raw = Raw(_encode(content))
@@ -231,12 +233,12 @@ class Reader:
         if block is None:
             raise UpstreamError("The provider ended a block that is not open.")
         match block.type:
-            case "text":
-                return (Break(),)
-            case "thinking":
-                if block.signature:
-                    return (ReasoningEnd(block.signature, DIALECT),)
-                return (Break(),) if block.thought else _NOTHING
+            case "text" if block.cited:
+                return (TextDelta(""), *_cited(block), Break())
+            case "thinking" if block.signature:
+                return (ReasoningEnd(block.signature, DIALECT),)
+            case "text" | "thinking":
+                return (Break(),) if block.spoken else _NOTHING
             case "redacted_thinking":
                 return _NOTHING
             case "tool_use":
@@ -244,11 +246,26 @@ class Reader:
                 rest = "".join(block.pieces) if block.pieces else "{}"
                 return (ToolCallDelta(block.call, rest), Break()) if rest else (Break(),)
             case _:
-                pass
-        raw = block.raw
-        if block.pieces:
-            raw = Raw(_encode({**_members(raw), "input": _input("".join(block.pieces))}))
-        return (NativePart(Native(DIALECT, block.type, raw)),)
+                return (NativePart(_native(block)),)
+
+
+def _native(block: _Block) -> Native:
+    raw = block.raw
+    if block.pieces:
+        raw = Raw(_encode({**_members(raw), "input": _input("".join(block.pieces))}))
+    return Native(DIALECT, block.type, raw)
+
+
+def _said(block: _Block, text: str) -> tuple[Event, ...]:
+    if not text:
+        return _NOTHING
+    block.spoken = True
+    return (TextDelta(text), *_cited(block)) if block.cited else (TextDelta(text),)
+
+
+def _cited(block: _Block) -> list[Event]:
+    cited, block.cited = block.cited, []
+    return cited
 
 
 def _input(text: str) -> Raw:

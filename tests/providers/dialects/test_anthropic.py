@@ -251,10 +251,37 @@ def test_answers_through_the_middle(messages: list[Recording]) -> None:
         assert again.usage.total_tokens == answer.usage.total_tokens
 
 
+def accumulated(recording: Recording) -> dict[str, Any]:
+    """The message that a stream amounts to, put together in the slow and obvious way."""
+    message: dict[str, Any] = {}
+    blocks: list[dict[str, Any]] = []
+    for event in data_of(recording.body()):
+        delta = event.get("delta", {})
+        if event["type"] == "message_start":
+            message = event["message"]
+        elif event["type"] == "content_block_start":
+            blocks.append({**event["content_block"], "json": ""})
+        elif event["type"] == "content_block_delta":
+            block = blocks[event["index"]]
+            for name in ("text", "thinking", "signature"):
+                if name in delta:
+                    block[name] += delta[name]
+            block["json"] += delta.get("partial_json", "")
+            if "citation" in delta:
+                block["citations"] = [*block.get("citations", []), delta["citation"]]
+        elif event["type"] == "message_delta":
+            message |= {name: delta[name] for name in ("stop_reason", "stop_sequence")}
+    for block in blocks:
+        if whole_input := block.pop("json"):
+            block["input"] = msgspec.json.decode(whole_input)
+    return {**message, "content": blocks, "usage": usage_of(recording)}
+
+
 def test_streams_through_the_middle(messages: list[Recording]) -> None:
     """The same of the recorded streams: read, written and read again, they are the same answer."""
     for recording in streams(messages):
         events = events_of(recording.body())
+        assert meaning(answered(fold(events))) == meaning(accumulated(recording)), recording.key
         stream = written(events)
         assert fold(events_of(stream)).choices == fold(events).choices, recording.key
         counts, again = usage_of(recording), data_of(stream)[-2]["usage"]

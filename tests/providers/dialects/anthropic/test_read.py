@@ -171,8 +171,8 @@ def test_a_stream_of_everything() -> None:
         ReasoningEnd("d", "anthropic", redacted=True),
         NativePart(Native("anthropic", "server_tool_use", server)),
         NativePart(Native("anthropic", "web_search_tool_result", Raw(msgspec.json.encode(result)))),
-        cited,
         TextDelta("a"),
+        cited,
         Break(),
         TextDelta("b"),
         Break(),
@@ -191,6 +191,28 @@ def test_a_stream_of_everything() -> None:
         NativePart(Native("anthropic", "new_block", Raw(b'{"type":"new_block"}'))),
         End(Finish("tool_calls", "tool_use")),
     ]
+
+
+def test_citations_belong_to_the_text_of_their_block() -> None:
+    """They come before it, between its pieces or without any, and never go to the text before."""
+    deltas = [
+        {"type": "citations_delta", "citation": {"url": url}} for url in ("https://a", "https://b")
+    ]
+    pieces = [{"type": "text_delta", "text": piece} for piece in ("x", "y")]
+    text = {"type": "text", "text": ""}
+    stream = sse(
+        BEGIN,
+        *block(pieces[0], **text),
+        *block(deltas[0], pieces[0], deltas[1], pieces[1], **text),
+        *block(deltas[0], **text),
+    )
+    (choice,) = fold(events_of(stream)).choices
+    found = [
+        (part.text, [citation.url for citation in part.citations])
+        for part in choice.parts
+        if isinstance(part, Text)
+    ]
+    assert found == [("x", []), ("xy", ["https://a", "https://b"]), ("", ["https://a"])]
 
 
 def test_a_stream_is_whole_with_its_last_event_only() -> None:
