@@ -26,6 +26,7 @@ class Asked(Struct, frozen=True):
     sent: UpstreamRequest
     choices: int  # answers asked for (`n`)
     hide_usage: bool  # usage was asked for by us, not by the caller
+    dropped: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()  # what this vendor would refuse
 
 
