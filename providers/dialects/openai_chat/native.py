@@ -26,7 +26,6 @@ class PassThrough:
         self._asked = asked(request, target, self.spoken)
         self.sent = self._asked.sent
         self.dropped = self._asked.dropped
-        self.dropped = self._asked.dropped
 
     def media_type(self, content_type: str) -> str:
         return content_type

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from providers.base import Members, Target, UpstreamRequest
+from providers.dialects.openai_chat.foreign import without_foreign_thoughts
 from providers.headers import upstream_headers
 from providers.quirks.adapting import adapted
 from schemas.errors import InvalidRequest
@@ -26,8 +27,7 @@ class Asked(Struct, frozen=True):
     sent: UpstreamRequest
     choices: int  # answers asked for (`n`)
     hide_usage: bool  # usage was asked for by us, not by the caller
-    dropped: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()  # what this vendor would refuse
+    dropped: tuple[str, ...] = ()  # what this provider would refuse
 
 
 def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Asked:
@@ -49,6 +49,10 @@ def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Aske
             members = counted
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is no chat request: {error}.") from error
+    foreign: tuple[str, ...] = ()
+    if b'"reasoning_details"' in request.body:
+        named, members = members, without_foreign_thoughts(members)
+        foreign = ("messages.reasoning_details",) if members is not named else ()
     members, dropped = adapted(members, route.quirks, target.model)
     sent = UpstreamRequest(
         "POST",
@@ -57,7 +61,7 @@ def asked(request: Request, target: Target, spoken: str = "openai_chat") -> Aske
         request.body if members is given else _encode(members),
         endpoint.proxy,
     )
-    return Asked(sent, choices, hide_usage, dropped)
+    return Asked(sent, choices, hide_usage, foreign + dropped)
 
 
 def _named(members: Members, model: str) -> Members:
