@@ -9,11 +9,9 @@ from msgspec import Raw, Struct
 
 from providers.canonical.answer import AnswerPart
 from providers.canonical.request import Citation, Native, Reasoning, Text, ToolCall
-from providers.canonical.tokens import unseal
-from providers.dialects.anthropic.ids import from_wire
 
 DIALECT = "anthropic"
-_EMPTY = frozenset({b"", b"null"})
+_NULL = Raw(b"null")
 # How a caller is told of arguments that are no JSON object, and how it tells us:
 # https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming
 INVALID_JSON = "INVALID_JSON"
@@ -70,7 +68,7 @@ _invalid = msgspec.json.Decoder(_Invalid).decode
 
 def present(raw: Raw) -> Raw | None:
     """A member that is neither absent nor null."""
-    return None if bytes(raw) in _EMPTY else raw
+    return raw if raw and raw != _NULL else None
 
 
 def text_block(raw: Raw) -> Text:
@@ -96,25 +94,17 @@ def _thinking_block(raw: Raw) -> Reasoning:
     found = _thinking(raw)
     if not found.signature:
         return Reasoning(found.thinking)
-    token = unseal(found.signature, DIALECT)
-    # What the Responses API shows of thoughts is their summary.
-    summary = token.origin == "openai_responses" and bool(found.thinking)
-    return Reasoning(found.thinking, summary, token.token or None, token.origin, token.id)
+    return Reasoning(found.thinking, token=found.signature, origin=DIALECT)
 
 
 def _redacted_block(raw: Raw) -> Reasoning:
-    token = unseal(_redacted(raw).data, DIALECT)
-    return Reasoning("", False, token.token or None, token.origin, token.id, True)
+    return Reasoning(token=_redacted(raw).data, origin=DIALECT, redacted=True)
 
 
 def _tool_use_block(raw: Raw) -> ToolCall:
     found = _tool_use(raw)
-    return ToolCall(
-        from_wire(found.id),
-        found.name,
-        arguments(found.input),
-        cache=present(found.cache_control),
-    )
+    cache = present(found.cache_control)
+    return ToolCall(found.id, found.name, arguments(found.input), cache=cache)
 
 
 def arguments(given: Raw) -> str:
@@ -137,7 +127,7 @@ _PARTS: dict[str, Callable[[Raw], AnswerPart]] = {
 
 
 def assistant_part(raw: Raw) -> AnswerPart:
-    """The part that a block is; msgspec.DecodeError or UnicodeDecodeError if it is malformed."""
+    """The part that a provider's block is; msgspec.DecodeError or UnicodeDecodeError if it is malformed."""
     kind = kind_of(raw).type
     found = _PARTS.get(kind)
     return found(raw) if found else Native(DIALECT, kind, raw)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from providers.canonical.answer import AnswerPart
 from providers.canonical.request import (
     Media,
     Members,
@@ -20,6 +21,7 @@ from providers.canonical.request import (
     ToolResult,
     Turn,
 )
+from providers.canonical.tokens import unseal
 from providers.dialects.anthropic.blocks import (
     CARRIED,
     DIALECT,
@@ -30,7 +32,7 @@ from providers.dialects.anthropic.blocks import (
 )
 from providers.dialects.anthropic.ids import from_wire
 from providers.dialects.anthropic.parse_media import document, image, search_result
-from providers.dialects.anthropic.refusal import refused_as
+from providers.dialects.anthropic.refusal import MALFORMED, refusal
 
 P = TypeVar("P", bound=Part)
 
@@ -45,6 +47,8 @@ class Message(Struct):
     clear_at: Raw = Raw()
 
     def extra(self) -> Members:
+        if not (self.output_config or self.clear_at):
+            return {}
         given = {"output_config": self.output_config, "clear_at": self.clear_at}
         return {name: raw for name, raw in given.items() if present(raw) is not None}
 
@@ -65,11 +69,7 @@ def parse_system(system: str | list[Raw] | None) -> Iterator[Turn]:
     if isinstance(system, str):
         yield Turn("system", (Text(system),))
         return
-    parts = []
-    for index, raw in enumerate(system):
-        with refused_as(f"system[{index}]"):
-            parts.append(_system_part(raw))
-    yield Turn("system", tuple(parts))
+    yield Turn("system", tuple(_each(system, "system", _system_part)))
 
 
 def parse_turns(messages: Iterable[Message]) -> Iterator[Turn]:
@@ -87,11 +87,14 @@ def parse_turns(messages: Iterable[Message]) -> Iterator[Turn]:
             yield from _user(content, place, message.extra())
 
 
-def _each(content: list[Raw], place: str, read: Callable[[Raw], P]) -> Iterator[P]:
-    for index, raw in enumerate(content):
-        with refused_as(f"{place}[{index}]"):
-            part = read(raw)
-        yield part
+def _each(content: list[Raw], place: str, read: Callable[[Raw], P]) -> list[P]:
+    found: list[P] = []
+    try:
+        for raw in content:
+            found.append(read(raw))  # noqa: PERF401  # their number tells which one is malformed
+    except MALFORMED as error:
+        raise refusal(error, f"{place}[{len(found)}]") from error
+    return found
 
 
 def _system_part(raw: Raw) -> Part:
@@ -102,7 +105,7 @@ def _system_part(raw: Raw) -> Part:
 def _assistant(content: list[Raw], place: str) -> Iterator[Part]:
     """Blocks in their order; a token that a thought carried for the block behind it goes there."""
     carried: Reasoning | None = None
-    for part in _each(content, place, assistant_part):
+    for part in map(_returned, _each(content, place, assistant_part)):
         if isinstance(part, Reasoning) and part.redacted and part.id in CARRIED.values():
             carried = part
             continue
@@ -110,6 +113,20 @@ def _assistant(content: list[Raw], place: str) -> Iterator[Part]:
             part = replace(part, token=carried.token)
         carried = None
         yield part
+
+
+def _returned(part: AnswerPart) -> AnswerPart:
+    """A part as it was before a caller got it: with its own id, and its token's maker."""
+    if isinstance(part, ToolCall):
+        return replace(part, id=from_wire(part.id))
+    if not isinstance(part, Reasoning) or part.token is None:
+        return part
+    token = unseal(part.token, DIALECT)
+    # What the Responses API shows of thoughts is their summary.
+    summary = token.origin == "openai_responses" and bool(part.text)
+    return replace(
+        part, summary=summary, token=token.token or None, origin=token.origin, id=token.id
+    )
 
 
 def _user(content: list[Raw], place: str, extra: Members) -> Iterator[Turn]:

@@ -73,9 +73,17 @@ def rendered(
     chat: ChatRequest, model: str = MODEL, *, drop: bool = False
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body for a provider, and what was left out."""
+    body, dropped = sent(chat, model, drop=drop)
+    return msgspec.json.decode(body), dropped
+
+
+def sent(
+    chat: ChatRequest, model: str = MODEL, *, drop: bool = False
+) -> tuple[bytes, tuple[str, ...]]:
+    """The same, as the bytes that are sent."""
     notes = Notes("anthropic", chat.names, drop=drop)
     members = UPSTREAM.render(chat, target(model), notes)
-    return msgspec.json.decode(msgspec.json.encode(members)), notes.dropped
+    return msgspec.json.encode(members), notes.dropped
 
 
 def context(chat: ChatRequest | None = None, model: str = MODEL) -> Context:
