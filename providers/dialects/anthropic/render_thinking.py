@@ -16,6 +16,7 @@ from providers.canonical.thinking import BUDGETS, budget, effort
 from providers.dialects.anthropic.models import Abilities
 
 _LEAST = 1024  # tokens of a budget
+_MOST = 32_000  # tokens of an answer that every model gives that thinks within a budget
 _LOWEST = "low"
 
 
@@ -94,6 +95,7 @@ def _within(chat: ChatRequest, asked: Thinking, limit: int) -> Thought:
     else:
         tokens = budget(asked.effort or "medium")
         if chat.max_tokens is None:
+            tokens = max(_LEAST, min(tokens, _MOST - limit))
             limit += tokens
         else:
             tokens = max(_LEAST, min(tokens, limit * 3 // 4))

@@ -351,6 +351,7 @@ def test_a_model_that_cannot_be_forced() -> None:
     ("thinking", "model", "limit", "expected", "effort", "max_tokens"),
     [
         (Thinking(effort="high"), OLD, None, 16384, None, 4096 + 16384),
+        (Thinking(effort="max"), OLD, None, 32000 - 4096, None, 32000),
         (Thinking(effort="high"), OLD, 8000, 6000, None, 8000),
         (Thinking(effort="low"), OLD, 1000, 1024, None, 2024),
         (Thinking(budget=5000), OLD, 4000, 5000, None, 9000),
