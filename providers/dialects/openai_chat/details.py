@@ -121,6 +121,18 @@ def write_details(reasoning: Reasoning, index: int) -> list[Entry]:
     return [{"type": _SUMMARY, "summary": reasoning.text, "index": index}, encrypted]
 
 
+def plain_entry(reasoning: Reasoning, index: int) -> Entry:
+    """The entry of thoughts without a token: written where others have one, so that all stand there."""
+    if reasoning.summary:
+        return {"type": _SUMMARY, "summary": reasoning.text, "index": index}
+    return {"type": "reasoning.text", "text": reasoning.text, "index": index}
+
+
+def says_all(entries: Iterable[Entry]) -> bool:
+    """Whether the thoughts stand in the entries; some providers give only tokens there."""
+    return any(text_of(entry) for entry in entries)
+
+
 def own_entry(reasoning: Reasoning) -> Entry | None:
     """The entry of `reasoning_details` that a provider of this dialect made; None if it made none."""
     try:

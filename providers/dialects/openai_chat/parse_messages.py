@@ -22,7 +22,13 @@ from providers.canonical.request import (
 )
 from providers.dialects.openai_chat.annotations import citation
 from providers.dialects.openai_chat.calls import TEXT, Call, Function, arguments_of, signature_of
-from providers.dialects.openai_chat.details import FIELDS, Entry, in_field, parse_details
+from providers.dialects.openai_chat.details import (
+    FIELDS,
+    Entry,
+    in_field,
+    parse_details,
+    says_all,
+)
 from providers.dialects.openai_chat.parse_parts import Content, Said, parse_content
 
 
@@ -145,13 +151,12 @@ def _required(value: str | None, place: str) -> str:
 
 
 def _thoughts(message: _Message) -> list[Reasoning]:
-    """`reasoning_details` say all that the plain fields do, and more."""
-    if message.reasoning_details:
-        return parse_details(message.reasoning_details)
-    for field in FIELDS:
-        if text := getattr(message, field):
-            return [in_field(text, field)]
-    return []
+    """Where they stand in several fields, all of these say the same; the details say more."""
+    entries = message.reasoning_details or []
+    field = next((name for name in FIELDS if getattr(message, name)), None)
+    if field is None or says_all(entries):
+        return parse_details(entries)
+    return [in_field(getattr(message, field), field), *parse_details(entries)]
 
 
 def _cite(parts: list[Part], annotations: list[Raw]) -> None:

@@ -28,6 +28,7 @@ from providers.dialects.openai_chat.details import (
     continues,
     id_of,
     kind_of,
+    says_all,
     text_of,
     token_of,
 )
@@ -108,13 +109,14 @@ class ChoiceReader:
 
     def _thoughts(self, spoken: Spoken) -> Iterator[Event]:
         """Where they stand in several fields, all of these say the same."""
-        if spoken.reasoning_details:
-            for entry in spoken.reasoning_details:
-                yield from self._detail(entry)
-        elif text := spoken.reasoning_content:
-            yield from self._think(text, "reasoning_content")
-        elif text := spoken.reasoning:
-            yield from self._think(text, "reasoning")
+        entries = spoken.reasoning_details
+        if not entries or not says_all(entries):
+            if text := spoken.reasoning_content:
+                yield from self._think(text, "reasoning_content")
+            elif text := spoken.reasoning:
+                yield from self._think(text, "reasoning")
+        for entry in entries or ():
+            yield from self._detail(entry)
 
     def _think(self, text: str, field: str) -> Iterator[Event]:
         if self._field != field:

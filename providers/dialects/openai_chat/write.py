@@ -17,7 +17,7 @@ from providers.canonical.request import (
 )
 from providers.dialects.openai_chat.annotations import annotation
 from providers.dialects.openai_chat.calls import extra_content
-from providers.dialects.openai_chat.details import Entry, write_details
+from providers.dialects.openai_chat.details import Entry, plain_entry, write_details
 from providers.dialects.openai_chat.finish import WORDS, finish_word
 from providers.dialects.openai_chat.write_usage import write_usage
 
@@ -72,6 +72,7 @@ class Message(Struct):
     text: str = ""
     thoughts: str = ""
     details: list[Entry] = []
+    unsigned: list[Reasoning] = []
     refusals: str = ""
     calls: list[Object] = []
     annotations: list[object] = []
@@ -86,7 +87,7 @@ class Message(Struct):
                     self.text += part.text
                 case Reasoning():
                     self.thoughts += part.text
-                    self.details += write_details(part, len(self.details))
+                    self.think(part)
                 case Refusal():
                     self.refusals += part.text
                 case ToolCall():
@@ -96,6 +97,19 @@ class Message(Struct):
                 case _:
                     pass  # what only another dialect knows has no place in a message
         return self
+
+    def think(self, part: Reasoning) -> None:
+        entries = write_details(part, len(self.details) + len(self.unsigned))
+        if not entries:
+            self.unsigned.append(part)
+            return
+        self.details += [*self.flushed(), *entries]
+
+    def flushed(self) -> list[Entry]:
+        """Thoughts without a token, once there are others with one."""
+        first, unsigned = len(self.details), self.unsigned
+        self.unsigned = []
+        return [plain_entry(part, first + n) for n, part in enumerate(unsigned) if part.text]
 
     def cite(self, citations: tuple[Citation, ...], base: int, length: int) -> None:
         self.annotations += [annotation(cited, base, length) for cited in citations]
@@ -115,6 +129,8 @@ class Message(Struct):
         }
         if self.thoughts:
             found["reasoning_content"] = self.thoughts
+        if self.details:
+            self.details += self.flushed()
         for name in ("details", "annotations", "images"):
             if value := getattr(self, name):
                 found["reasoning_details" if name == "details" else name] = value

@@ -28,7 +28,7 @@ from providers.canonical.answer import (
 from providers.canonical.request import Reasoning
 from providers.dialects.openai_chat.annotations import annotation
 from providers.dialects.openai_chat.calls import extra_content
-from providers.dialects.openai_chat.details import write_details
+from providers.dialects.openai_chat.details import Entry, plain_entry, write_details
 from providers.dialects.openai_chat.finish import WORDS, finish_word
 from providers.dialects.openai_chat.stream import DONE_EVENT
 from providers.dialects.openai_chat.write import (
@@ -48,11 +48,21 @@ _encode = msgspec.json.Encoder().encode
 class _Choice:
     """What the deltas of one choice depend on."""
 
-    __slots__ = ("custom", "details", "images", "length", "start", "summary", "thoughts")
+    __slots__ = (
+        "custom",
+        "details",
+        "images",
+        "length",
+        "start",
+        "summary",
+        "thoughts",
+        "unsigned",
+    )
 
     def __init__(self) -> None:
         self.thoughts: list[str] = []  # of the part that is open
         self.summary = False
+        self.unsigned: list[Reasoning] = []  # thoughts that ended without a token
         self.details = 0  # entries written
         self.images = 0
         self.start = 0  # of the open text in all text of the choice, in characters
@@ -61,9 +71,17 @@ class _Choice:
 
     def close(self) -> None:
         """The open part ends."""
-        self.thoughts = []
+        if self.thoughts:
+            self.unsigned.append(Reasoning("".join(self.thoughts), self.summary))
+            self.thoughts = []
         self.start += self.length
         self.length = 0
+
+    def flushed(self) -> list[Entry]:
+        """Thoughts without a token, once there are others with one."""
+        first, unsigned = self.details, self.unsigned
+        self.unsigned = []
+        return [plain_entry(part, first + n) for n, part in enumerate(unsigned)]
 
 
 class StreamWriter:
@@ -189,6 +207,9 @@ class StreamWriter:
             case Logprobs():
                 self._chunk(out, choice, b"{}", logprobs=bytes(event.raw))
             case End():
+                state.close()
+                if state.details:
+                    self._told(choice, state.flushed(), state, out)
                 self._chunk(out, choice, b"{}", self._finish(event))
             case _:
                 assert_never(event)
@@ -204,9 +225,15 @@ class StreamWriter:
             event.redacted and not state.thoughts,
         )
         state.thoughts = []
-        if entries := write_details(thoughts, state.details):
+        if entries := write_details(thoughts, state.details + len(state.unsigned)):
+            self._told(event.choice, [*state.flushed(), *entries], state, out)
+        elif thoughts.text:
+            state.unsigned.append(thoughts)
+
+    def _told(self, choice: int, entries: list[Entry], state: _Choice, out: list[bytes]) -> None:
+        if entries:
             state.details += len(entries)
-            self._chunk(out, event.choice, _encode({"reasoning_details": entries}))
+            self._chunk(out, choice, _encode({"reasoning_details": entries}))
 
     def _begin(self, event: ToolCallBegin, state: _Choice, out: list[bytes]) -> None:
         if self._legacy:
