@@ -338,7 +338,7 @@ def of(
 def refused(answer: Answer) -> object:
     """As a refusal, as text where a dialect has nothing of its own, or as both."""
     (choice,) = answer.choices
-    return {part.text for part in choice.parts if isinstance(part, Refusal | Text)}
+    return any("no" in part.text for part in choice.parts if isinstance(part, Refusal | Text))
 
 
 def reason(answer: Answer) -> object:
