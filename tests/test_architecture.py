@@ -38,7 +38,10 @@ VENDOR_WORDS = {
 CLIENT_DIALECTS = {"anthropic", "gemini"}
 SPEAKS_DIALECTS = ("schemas/", "ingress/", "streams/", "sluice/sim/")
 # Module outside providers/ and sluice/settings/: which other vendors it may name, and why.
-VENDORS_NAMED: dict[str, tuple[set[str], str]] = {}
+VENDORS_NAMED: dict[str, tuple[set[str], str]] = {
+    "ingress/caller.py": ({"openrouter"}, "a header's name, as its callers send it"),
+    "sluice/sim/dialects/chat.py": ({"openrouter"}, "whose form for thoughts it simulates"),
+}
 
 # Modules that a test of another name covers, and why they have none of their own. A path that ends
 # in a slash stands for the whole folder.

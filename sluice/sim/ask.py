@@ -90,7 +90,10 @@ class Ask(Struct, frozen=True, kw_only=True):
     schema: Schema | None = None  # of the answer
     json: bool = False  # the answer is an object
     thinks: bool = False
+    silently: bool = False  # thoughts are counted and signed, not shown
+    sealed: bool = True  # their tokens are wanted
     told: dict[str, Raw] = {}  # members of the request that the answer repeats
+    body: bytes = b""  # as it came, where the answer is made of nothing else
 
 
 def talk(model: str, turns: Sequence[Turn], key: str | None = None) -> Talk:

@@ -7,7 +7,7 @@ mistake of theirs would be invisible in a mirror.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -45,11 +45,6 @@ class Dialect(Protocol):
     """Pure: no I/O, no clock."""
 
     @property
-    def malformed(self) -> bytes:
-        """An event that is cut off inside its JSON."""
-        ...
-
-    @property
     def headers(self) -> dict[str, str]:
         """Of every answer."""
         ...
@@ -62,8 +57,6 @@ class Dialect(Protocol):
         """The body of a whole answer."""
         ...
 
-    def stream(self, ask: Ask, said: Answer) -> Rendering: ...
-
     def failed(self, ask: Ask) -> bytes:
         """The body of an answer with status 200 that is an error nevertheless."""
         ...
@@ -71,6 +64,18 @@ class Dialect(Protocol):
     def error(self, refused: Refused) -> bytes:
         """The body of an error answer."""
         ...
+
+
+@runtime_checkable
+class Streaming(Dialect, Protocol):
+    """A dialect that has streams."""
+
+    @property
+    def malformed(self) -> bytes:
+        """An event that is cut off inside its JSON."""
+        ...
+
+    def stream(self, ask: Ask, said: Answer) -> Rendering: ...
 
 
 def event(data: object, name: str | None = None) -> bytes:

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
+
+from msgspec import Struct
+
 _MAX_ENTRIES = 100_000
+_MAX_KEPT = 2_000  # requests
+_MAX_BYTES = 16 << 20  # of their bodies
+
+
+class Received(Struct, frozen=True):
+    """A request as it came."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]  # names in lower case
+    body: str  # bytes that are not UTF-8 are replaced
 
 
 class Tally:
@@ -36,6 +52,8 @@ class Calls:
         self.total = 0
         self.answered = 0
         self.abandoned = 0  # the caller went away first
+        self._kept: deque[Received] = deque()
+        self._size = 0  # of the kept bodies
         self._models = Tally()
         self._keys = Tally()
         self._request_ids = Tally()
@@ -49,6 +67,21 @@ class Calls:
             self._keys.add(key)
         if request_id is not None:
             self._request_ids.add(request_id)
+
+    def keep(self, received: Received) -> None:
+        """The oldest are forgotten first."""
+        self._kept.append(received)
+        self._size += len(received.body)
+        while len(self._kept) > _MAX_KEPT or self._size > _MAX_BYTES:
+            self._size -= len(self._kept.popleft().body)
+
+    def received(self, containing: str) -> list[Received]:
+        """Requests with that text in their body or in a header, in the order in which they came."""
+        return [
+            one
+            for one in self._kept
+            if containing in one.body or containing in one.headers.values()
+        ]
 
     def attempt(self, digest: bytes) -> int:
         """How often these messages were sent to this model."""

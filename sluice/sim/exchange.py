@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import struct
 
@@ -11,7 +12,7 @@ from aiohttp import web
 from schemas.envelopes import EVENT_STREAM, JSON
 from sluice.sim.answers import answer
 from sluice.sim.ask import Ask, Refused
-from sluice.sim.base import Dialect
+from sluice.sim.base import Dialect, Streaming
 from sluice.sim.script import Script
 
 
@@ -33,8 +34,8 @@ class Exchange:
             return self._reset(web.Response())
         if script.fault == "status":
             return self._refusal()
-        if self._ask.stream:
-            return await self._stream()
+        if self._ask.stream and isinstance(self._dialect, Streaming):
+            return await self._stream(self._dialect)
         return await self._plain()
 
     def _refusal(self) -> web.Response:
@@ -68,36 +69,34 @@ class Exchange:
                 pass
         return web.Response(body=body, content_type=JSON, headers=headers)
 
-    async def _stream(self) -> web.StreamResponse:
+    async def _stream(self, dialect: Streaming) -> web.StreamResponse:
         head = {"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"}
-        response = web.StreamResponse(headers=head | self._dialect.headers)
+        response = web.StreamResponse(headers=head | dialect.headers)
         await response.prepare(self._request)
-        script, stream = self._script, self._dialect.stream(self._ask, self._said)
+        script, stream = self._script, dialect.stream(self._ask, self._said)
         breaks = script.fault is not None and script.fault != "no-done"
         await response.write(stream.opening())
-        for number, data in enumerate(stream.content()):
-            if breaks and number == script.number:
-                return await self._break(response, stream.failure())
+        pieces = stream.content()
+        for data in itertools.islice(pieces, script.number) if breaks else pieces:
             if script.delay:
                 await asyncio.sleep(script.delay)
             await response.write(data)
-        if breaks:  # at or behind the end: before the finish reason
-            return await self._break(response, stream.failure())
+        if breaks:  # at the end or before it, and always before the finish reason
+            after = dialect.malformed if script.fault == "malformed" else stream.failure()
+            return await self._break(response, after)
         ending = stream.closing()
         await response.write(ending if script.fault == "no-done" else ending + stream.end())
         return response
 
-    async def _break(self, response: web.StreamResponse, failure: bytes) -> web.StreamResponse:
-        """The fault, after what was sent."""
+    async def _break(self, response: web.StreamResponse, after: bytes) -> web.StreamResponse:
+        """The fault; `after` is what a malformed answer and one with an error end with."""
         match self._script.fault:
             case "cut":
                 return self._reset(response)
             case "stall":
                 await asyncio.Event().wait()
-            case "malformed":
-                await response.write(self._dialect.malformed)
-            case "error":
-                await response.write(failure)
+            case "malformed" | "error":
+                await response.write(after)
             case _:  # truncate: nothing more
                 pass
         return response

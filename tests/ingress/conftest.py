@@ -123,7 +123,9 @@ def start_without_waiting(
 @asynccontextmanager
 async def ingress_over(kafka: KafkaConfig, port: int, **settings: Any) -> AsyncIterator[Ingress]:
     """An ingress that is ready; it is stopped at the end if the test has not stopped it."""
-    app = create_app(settings_of(port, **settings), kafka, Catalog(), NoAnswers(), Metrics(), SystemClock())
+    app = create_app(
+        settings_of(port, **settings), kafka, Catalog(), NoAnswers(), Metrics(), SystemClock()
+    )
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(run(app, stop=stop, ready=ready.set_result))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from providers.base import Members
-from providers.quirks.adapting import adapted
+from providers.quirks.adapting import Without, adapted
 from providers.quirks.gateway import without_provider_hint
 from providers.quirks.headers import conversation_id, own_title
 from providers.quirks.hosted import (
@@ -30,9 +30,18 @@ from providers.vendors import VENDORS
 from schemas.requests import Request
 
 encode = msgspec.json.encode
+
+
+def name_of(quirk: Callable[[Members, str], Members]) -> str:
+    """The same in every process, as workers that share the tests must agree on their names."""
+    if isinstance(quirk, Without):
+        return "without_" + "_".join(quirk.fields)
+    return getattr(quirk, "__name__", type(quirk).__name__)
+
+
 QUIRKS = sorted(
     {quirk for row in VENDORS.values() for route in row.routes.values() for quirk in route.quirks},
-    key=str,
+    key=name_of,
 )
 
 
@@ -146,7 +155,7 @@ def test_quirks(
         assert plain(found) == expected
 
 
-@pytest.mark.parametrize("quirk", QUIRKS, ids=str)
+@pytest.mark.parametrize("quirk", QUIRKS, ids=name_of)
 @hypothesis.given(
     values=st.dictionaries(
         st.sampled_from(

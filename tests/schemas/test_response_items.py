@@ -10,7 +10,9 @@ from schemas.errors import InvalidRequest
 
 
 def listed(body: object, request_id: str = "r") -> list[dict[str, object]]:
-    return [json.loads(bytes(item)) for item in items.input_items(json.dumps(body).encode(), request_id)]
+    return [
+        json.loads(bytes(item)) for item in items.input_items(json.dumps(body).encode(), request_id)
+    ]
 
 
 def test_a_text_is_a_message() -> None:

@@ -23,6 +23,9 @@ async def sim() -> AsyncIterator[aiohttp.ClientSession]:
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
     config, tasks = SimConfig(port=0, shutdown_timeout=0.1), Tasks()
     running = tasks.start(run(config, stop, address.set_result), name="sim")
+    await asyncio.wait([running, address], return_when=asyncio.FIRST_COMPLETED)
+    if running.done():  # it cannot start
+        await running
     async with aiohttp.ClientSession(await address) as client:
         yield client
     stop.set()

@@ -59,7 +59,13 @@ def parse_request(request: Request) -> ChatRequest:
     body = Fields(request.body)
     config = body.object("generationConfig") or Fields(b"{}", "generationConfig")
     tool_config = body.object("toolConfig") or Fields(b"{}", "toolConfig")
-    top_logprobs = config.integer("logprobs")
+    if "cachedContent" in body and not request.drop_params:
+        # Whoever parses means to ask another provider, which would answer without all that is in it.
+        raise InvalidRequest(
+            "`cachedContent` is known to Gemini's own API only; send what it holds, or the header"
+            " `sluice-drop-params: true` to be answered without it.",
+            param="cachedContent",
+        )
     return ChatRequest(
         dialect="gemini",
         model=request.model or body.text("model") or "",
@@ -78,7 +84,7 @@ def parse_request(request: Request) -> ChatRequest:
         frequency_penalty=config.number("frequencyPenalty"),
         presence_penalty=config.number("presencePenalty"),
         logprobs=config.flag("responseLogprobs"),
-        top_logprobs=top_logprobs,
+        top_logprobs=config.integer("logprobs"),
         n=config.integer("candidateCount"),
         modalities=_modalities(config),
         service_tier=(body.text("serviceTier") or "").lower() or None,

@@ -75,6 +75,9 @@ class _Contents:
             results = []
             self._say(turn)
         self._answer(results)
+        if not self._contents and self._system:
+            # Gemini must be asked something; what only the system says is that.
+            return [], [{"role": "user", "parts": self._system}]
         return self._system, self._contents
 
     def _say(self, turn: Turn) -> None:

@@ -51,8 +51,7 @@ def failed_event(response: Raw, error: GatewayError, sequence_number: int) -> by
 
 
 class StreamDecoder:
-    """Folds an event stream. Whole means: `response.completed` or `response.incomplete` was seen; the
-    stream of a background response that is read on in another may end without."""
+    """Folds an event stream. Whole means: `response.completed` or `response.incomplete` was seen."""
 
     __slots__ = (
         "_created",

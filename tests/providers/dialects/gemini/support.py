@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from providers.base import Context, Endpoint, Route, Target
 from providers.canonical.answer import Answer, Event
@@ -56,8 +57,11 @@ def request(
     return Request(request_id="r-1", body=data, dialect="gemini", model=model, stream=stream)
 
 
-def parse(body: object, *, stream: bool = False, model: str = MODEL) -> ChatRequest:
-    return Client().parse(request(body, stream=stream, model=model))
+def parse(
+    body: object, *, stream: bool = False, model: str = MODEL, drop: bool = False
+) -> ChatRequest:
+    found = request(body, stream=stream, model=model)
+    return Client().parse(replace(found, drop_params=drop))
 
 
 def asked(**members: Any) -> ChatRequest:

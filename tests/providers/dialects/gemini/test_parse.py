@@ -390,7 +390,8 @@ def test_what_only_google_knows_is_kept() -> None:
             "toolConfig": {"includeServerSideToolInvocations": True},
             "serviceTier": "FLEX",
             "generationConfig": {},
-        }
+        },
+        drop=True,
     )
 
     assert list(chat.extra) == [
@@ -424,6 +425,7 @@ def test_what_only_google_knows_is_kept() -> None:
             {"contents": [{"parts": [{"functionResponse": {"name": "f", "response": "x"}}]}]},
             "contents[0].parts[0].functionResponse.response",
         ),
+        ({"contents": HI, "cachedContent": "cachedContents/x"}, "cachedContent"),
         ({"contents": HI, "generationConfig": {"topK": 1.5}}, "generationConfig.topK"),
         ({"contents": HI, "generationConfig": {"seed": "x"}}, "generationConfig.seed"),
         (

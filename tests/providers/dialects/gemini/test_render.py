@@ -157,6 +157,13 @@ def test_roles() -> None:
     ]
 
 
+def test_a_system_that_speaks_alone() -> None:
+    """Gemini must be asked something: what the system says is asked then."""
+    body, _ = render(asked(turns=(Turn("system", (Text("a"),)),)))
+
+    assert body == {"contents": [{"role": "user", "parts": [{"text": "a"}]}]}
+
+
 def test_signatures_go_back_to_where_they_came_from() -> None:
     """On the call, the text or the thought that they were made with."""
     assert said(

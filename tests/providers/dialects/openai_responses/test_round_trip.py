@@ -213,6 +213,19 @@ def test_streams_cut_at_every_byte(recorded: list[Recording]) -> None:
             assert found == expected, position
 
 
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\r"])
+def test_line_ends_and_comments(recorded: list[Recording], line_end: bytes) -> None:
+    """Other line ends, comments and data over several lines change nothing of what is said."""
+    for recording in recorded:
+        if not recording.streamed or recording.request.get("background"):
+            continue
+        body = recording.body()
+        other = body.replace(b'data: {"type"', b': x\ndata: {\ndata: "type"').replace(
+            b"\n", line_end
+        )
+        assert read(other) == read(body), recording.key
+
+
 def test_truncated_streams_fail(recorded: list[Recording]) -> None:
     """A stream that ends anywhere before its terminal event is no answer."""
     body = min((row.body() for row in recorded if row.streamed), key=len)
