@@ -8,18 +8,18 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import scenarios
+from bench import scenarios, translation
 from bench.load import Place
 from bench.product import ROOT, Product
 from bench.provider import Provider
 from bench.scenarios import Direct, Plan, Row
 from bench.waiting import say
 
-PARTS = ("idle", "chat", "bodies", "paced", "lone", "memory")
+PARTS = ("translation", "idle", "chat", "bodies", "paced", "lone", "memory")
 Measured = list[tuple[Row, dict[str, Any]]]
 
 
@@ -82,13 +82,10 @@ def table(title: str, measured: Measured) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    args = arguments()
-    only = tuple(args.only.split(","))
-    plan = Plan(args.seconds, args.repeat, args.requests, args.idle, only)
+def products(args: argparse.Namespace, plan: Plan) -> Iterator[tuple[str, Measured]]:
+    """The product on each broker, beside the provider alone."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     provider = Provider(folder / "provider")
-    found: dict[str, Measured] = {}
     try:
         provider.start()
         say("direct")
@@ -101,13 +98,25 @@ def main() -> None:
                 say("kafka: skipped, there is none (make services)")
                 continue
             say(title if title != "kafka" or pid else "kafka, whose CPU cannot be seen")
-            found[title] = run(folder / title, provider, base, plan, where)
+            yield title, run(folder / title, provider, base, plan, where)
     finally:
         provider.stop()
         if args.keep:
             say(f"kept {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    args = arguments()
+    only = tuple(args.only.split(","))
+    plan = Plan(args.seconds, args.repeat, args.requests, args.idle, only)
+    found: dict[str, Measured] = {}
+    if "translation" in only:
+        say("translation")
+        found["translation"] = list(translation.measure())
+    if only != ("translation",):
+        found.update(products(args, plan))
     if args.json:
         rows = {
             title: [
@@ -120,7 +129,8 @@ def main() -> None:
         json.dump(rows, sys.stdout, indent=1)
     else:
         titles = {"kafka": "real Kafka", "embedded": "embedded broker"}
-        print("\n\n".join(table(titles[name], rows) for name, rows in found.items()))
+        tables = (table(titles.get(name, name), rows) for name, rows in found.items())
+        print("\n\n".join(tables))
 
 
 if __name__ == "__main__":
