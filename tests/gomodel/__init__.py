@@ -1,0 +1,1 @@
+"""GoModel's own end-to-end scenarios, asked of the real product."""
