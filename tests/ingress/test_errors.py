@@ -10,7 +10,7 @@ async def test_a_bug_is_logged_and_not_told(start: Start, monkeypatch: pytest.Mo
     """500 without details; the log has them, with the request id that the client got."""
     ingress = await start()
 
-    def fail(self: Catalog) -> None:
+    def fail(self: Catalog, user_path: str) -> None:
         raise ZeroDivisionError("a secret detail")
 
     monkeypatch.setattr(Catalog, "models", fail)

@@ -8,6 +8,7 @@ from schemas.replies import Address
 from schemas.requests import (
     DIALECTS,
     INGRESS_SOURCE,
+    RELAYED,
     TYPES,
     Dialect,
     Malformed,
@@ -92,7 +93,7 @@ def test_a_malformed_record_still_says_where_the_error_goes() -> None:
 @pytest.mark.parametrize("operation", TYPES.values())
 def test_operation_and_dialect(operation: Operation, dialect: Dialect) -> None:
     """What is asked, how it is written and what the path said arrive; nothing is there unsaid."""
-    relay = Relay("east", "DELETE", "/v1/files/7?x=%20y") if operation == "relay" else None
+    relay = Relay("east", "DELETE", "/v1/files/7?x=%20y") if operation in RELAYED else None
     sent = Request(
         request_id="id-1",
         body=b"",
@@ -114,6 +115,24 @@ def test_operation_and_dialect(operation: Operation, dialect: Dialect) -> None:
             *("http_headers", "drop_params"),
         ):
             assert getattr(read, name) == getattr(request, name), name
+
+
+@pytest.mark.parametrize("operation", ["files", "batches"])
+def test_what_is_kept_needs_no_provider(operation: Operation) -> None:
+    """Of files and batches the record may leave open who has them; their path it may not."""
+    sent = Request(
+        request_id="id-1",
+        body=b"",
+        operation=operation,
+        source=INGRESS_SOURCE,
+        relay=Relay("", "GET", "/files/7"),
+    )
+    headers = first(to_headers(sent))
+
+    assert from_record(headers, b"", HERE, 0.0).relay == Relay("", "GET", "/files/7")
+    del headers["sluice-path"]
+    with pytest.raises(Malformed, match="sluice-path"):
+        from_record(headers, b"", HERE, 0.0)
 
 
 @pytest.mark.parametrize(
