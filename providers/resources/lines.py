@@ -68,6 +68,13 @@ def parse(body: bytes) -> Batch:
     return batch
 
 
+def instance_of(batch: Batch, resolve: Resolve) -> str | None:
+    """The instance that has the model of the first request; None if no requests stand in the body."""
+    if not batch.requests:
+        return None
+    return resolve(_name(batch.requests[0], "requests[0]")).instance
+
+
 def lines(batch: Batch, instance: str, resolve: Resolve) -> Iterator[Line]:
     """Each request of the body, all for one instance; InvalidRequest names the one that cannot be asked."""
     for number, line in enumerate(batch.requests or ()):
@@ -82,13 +89,17 @@ def lines(batch: Batch, instance: str, resolve: Resolve) -> Iterator[Line]:
         yield Line(line.custom_id or f"req-{number}", url, _DIALECTS[url], body, model)
 
 
-def _model(line: _Line, place: str, instance: str, resolve: Resolve) -> str:
+def _name(line: _Line, place: str) -> str:
     try:
-        name = _text(line.body.get("model", b"null"))
+        return _text(line.body.get("model", b"null"))
     except msgspec.DecodeError:
         raise InvalidRequest(
             f"`{place}.body.model` is required.", param=f"{place}.body.model"
         ) from None
+
+
+def _model(line: _Line, place: str, instance: str, resolve: Resolve) -> str:
+    name = _name(line, place)
     try:
         found = resolve(name)
     except ModelNotFound:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from providers.base import Target
 from providers.dialogue import CLIENTS, UPSTREAMS
+from providers.resources import lines
 from providers.resources.anthropic import AnthropicShelf, Dialects
 from providers.resources.asked import Asked, Resource
 from providers.resources.openai import OpenAIShelf
-from providers.resources.shelf import Shelf
+from providers.resources.shelf import Resolve, Shelf
 from schemas.errors import InvalidRequest
 
 
@@ -32,13 +33,24 @@ def capable(targets: Sequence[Target], asked: Asked) -> list[Shelf]:
     return found
 
 
-def only(shelves: Sequence[Shelf]) -> Shelf:
-    """The one to which something new goes; InvalidRequest if there are several."""
-    if len(shelves) > 1:
-        names = ", ".join(made.target.instance for made in shelves)
+def chosen(shelves: Sequence[Shelf], asked: Asked, resolve: Resolve) -> Shelf:
+    """The one to which something new goes: the only one, or that of a batch's models; InvalidRequest if
+    nothing says which."""
+    if len(shelves) == 1:
+        return shelves[0]
+    instance = None
+    if asked.resource == "batches":
+        instance = lines.instance_of(lines.parse(asked.request.body), resolve)
+    for made in shelves:
+        if made.target.instance == instance:
+            return made
+    if instance is not None:
         raise InvalidRequest(
-            "provider is required when multiple providers are configured; pass ?provider=<name>"
-            f" with one of {names}.",
-            param="provider",
+            f"There are no batches at the provider {instance!r}.", param="requests[0].body.model"
         )
-    return shelves[0]
+    names = ", ".join(made.target.instance for made in shelves)
+    raise InvalidRequest(
+        "provider is required when multiple providers are configured; pass ?provider=<name>"
+        f" with one of {names}.",
+        param="provider",
+    )

@@ -1,4 +1,5 @@
-"""Batches at the simulated provider: under way until they are asked for, then done.
+"""Batches at the simulated provider: under way until they are asked for, then done; one with a request
+that hangs is never done.
 
 https://platform.openai.com/docs/api-reference/batch,
 https://docs.anthropic.com/en/api/creating-message-batches
@@ -8,16 +9,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
 from sluice.sim.answers import CREATED, CREATED_AT, answer as say
-from sluice.sim.ask import Call, Refused
+from sluice.sim.ask import Ask, Call, Refused
 from sluice.sim.base import Dialect, encode
 from sluice.sim.files import Files, answer, missing
-from sluice.sim.script import UnknownModel, parse
+from sluice.sim.script import Script, UnknownModel, parse
 
 _MAX_BATCHES = 100
 _Object = dict[str, object]
@@ -60,7 +62,7 @@ _line = msgspec.json.Decoder(_Line)
 
 
 class Batches:
-    """Requests of a batch are answered in the dialect of its endpoint, without delays and faults."""
+    """Requests of a batch are answered in the dialect of its endpoint, without delays and other faults."""
 
     def __init__(self, files: Files, dialects: Mapping[str, Dialect]) -> None:
         self._files = files
@@ -116,7 +118,7 @@ class Batches:
         batch = self._batches.get(request.match_info["id"])
         if batch is None:
             return missing("No batch found.")
-        if batch.status == "in_progress":
+        if batch.status == "in_progress" and not self._hangs(batch):
             batch.status = "completed"
             if batch.input_file is not None:
                 output = b"".join(self._openai_line(batch, *line) for line in batch.lines)
@@ -139,12 +141,20 @@ class Batches:
         lines = [self._message_line(batch, *line) for line in batch.lines]
         return web.Response(body=b"".join(lines), content_type="application/x-jsonl")
 
+    def _hangs(self, batch: _Batch) -> bool:
+        dialect = self._dialects[batch.endpoint]
+        for _, body in batch.lines:
+            with suppress(UnknownModel, Refused):
+                if _script(dialect.read(Call(body))).fault == "hang":
+                    return True
+        return False
+
     def _said(self, batch: _Batch, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer to one request."""
         dialect = self._dialects[batch.endpoint]
         try:
             ask = dialect.read(Call(body))
-            return 200, dialect.plain(ask, say(ask, parse(ask.talk.script or ask.model)))
+            return 200, dialect.plain(ask, say(ask, _script(ask)))
         except UnknownModel as error:
             return 404, dialect.error(Refused(404, str(error), "model", "model_not_found"))
         except Refused as error:
@@ -164,6 +174,10 @@ class Batches:
         if status != 200:
             result = {"type": "errored", "error": Raw(found)}
         return encode({"custom_id": custom_id, "result": result}) + b"\n"
+
+
+def _script(ask: Ask) -> Script:
+    return parse(ask.talk.script or ask.model)
 
 
 def _shape(batch: _Batch) -> _Object:

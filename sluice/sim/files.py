@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
 
 from aiohttp import web
 from msgspec import Struct
@@ -53,13 +56,13 @@ class Files:
         return file
 
     async def _upload(self, request: web.Request) -> web.Response:
-        form = await request.post()
+        form = _form(request.headers.get("content-type", ""), await request.read())
         sent = form.get("file")
-        if not isinstance(sent, web.FileField):
+        name = sent.get_filename() if sent else None
+        if sent is None or name is None:
             return missing("'file' is a required property", 400)
-        purpose = form.get("purpose")
-        name, data = sent.filename, sent.file.read()
-        file = self.keep(name, sent.content_type, str(purpose or "user_data"), data)
+        purpose = _bytes(form["purpose"]).decode() if "purpose" in form else "user_data"
+        file = self.keep(name, sent.get_content_type(), purpose, _bytes(sent))
         return answer(_shape(request, file))
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -92,6 +95,20 @@ def answer(found: object) -> web.Response:
 def missing(message: str, status: int = 404) -> web.Response:
     body = openai_errors.error(Refused(status, message))
     return web.Response(status=status, body=body, content_type=JSON)
+
+
+def _form(content_type: str, body: bytes) -> dict[str, EmailMessage]:
+    """The fields of a multipart body. aiohttp's own parser wants a body that nobody has read yet."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    message = BytesParser(EmailMessage, policy=policy.HTTP).parsebytes(head + body)
+    parts = [part for part in message.iter_parts() if isinstance(part, EmailMessage)]
+    return {str(part.get_param("name", header="content-disposition")): part for part in parts}
+
+
+def _bytes(part: EmailMessage) -> bytes:
+    found = part.get_payload(decode=True)
+    assert isinstance(found, bytes)
+    return found
 
 
 def _unknown(request: web.Request) -> web.Response:

@@ -115,7 +115,7 @@ class _Work:
 
         self._resolve: Callable[[str], Target] = resolve
         if asked.verb == "create":
-            return await self._create(shelves.only(found))
+            return await self._create(shelves.chosen(found, asked, self._resolve))
         if asked.verb == "list":
             return await self._list(found)
         shelf, body = await self._find(found)

@@ -345,8 +345,39 @@ def test_who_keeps_them() -> None:
 
     found = shelves.capable((OPENAI, chat_only, ANTHROPIC), new)
     assert [made.target.instance for made in found] == ["east", "ant"]
+    assert shelves.chosen(found[1:], new, resolve) is found[1]
     with pytest.raises(InvalidRequest, match="pass \\?provider="):
-        shelves.only(found)
+        shelves.chosen(found, new, resolve)
     with pytest.raises(InvalidRequest):
         shelves.capable((chat_only,), new)
     assert lines.MAX_REQUESTS == 10_000
+
+
+@pytest.mark.parametrize(("model", "instance"), [("gpt", "east"), ("ant/claude", "ant")])
+def test_a_batch_goes_where_its_models_are(model: str, instance: str) -> None:
+    """Requests in the body name a provider by their model; a file and an upload do not."""
+    new = new_batch({"body": {"model": model}})
+    found = shelves.capable((OPENAI, ANTHROPIC), new)
+
+    assert shelves.chosen(found, new, resolve).target.instance == instance
+    of_a_file = asked("/batches", "POST", b'{"input_file_id": "f"}')
+    with pytest.raises(InvalidRequest, match="provider is required"):
+        shelves.chosen(found, of_a_file, resolve)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"model": "nobodys"}, ModelNotFound),
+        ({}, InvalidRequest),
+        ({"model": "ant/x"}, InvalidRequest),
+    ],
+)
+def test_a_batch_whose_models_lead_nowhere(body: dict[str, Any], error: type[GatewayError]) -> None:
+    """A model that nobody has, none at all, and one of a provider without batches."""
+    new = new_batch({"body": body})
+    west = target("west", "openai_batches")
+    found = shelves.capable((OPENAI, west), new)
+
+    with pytest.raises(error):
+        shelves.chosen(found, new, resolve)

@@ -299,3 +299,54 @@ def test_tally_is_bounded() -> None:
         tally.add(str(number))
     assert len(tally.copy()) == 100_000
     assert "0" not in tally.copy()
+
+
+async def upload(sim: aiohttp.ClientSession, content: bytes) -> dict[str, Any]:
+    form = aiohttp.FormData()
+    form.add_field("purpose", "batch")
+    form.add_field("file", content, filename="a.jsonl", content_type="application/jsonl")
+    async with sim.post("/v1/files", data=form) as response:
+        found: dict[str, Any] = await response.json()
+    return found
+
+
+@pytest.mark.parametrize("content", [b"", b"one\r\ntwo\n", b"\x00\xff\r\n--\r\r\n", b"\n\n"])
+async def test_an_upload_is_kept(sim: aiohttp.ClientSession, content: bytes) -> None:
+    """A file with its name and purpose; its content comes back byte for byte."""
+    kept = await upload(sim, content)
+
+    assert (kept["filename"], kept["purpose"], kept["bytes"]) == ("a.jsonl", "batch", len(content))
+    async with sim.get(f"/v1/files/{kept['id']}/content") as response:
+        assert response.content_type == "application/jsonl"
+        assert await response.read() == content
+
+
+async def test_an_upload_without_a_file(sim: aiohttp.ClientSession) -> None:
+    """It is refused, whatever the body is."""
+    for data in ({"purpose": "batch"}, b"nothing"):
+        async with sim.post("/v1/files", data=data) as response:
+            assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [("Hello", "completed"), ("[sim-hang]", "in_progress")]
+)
+async def test_a_batch_ends_when_it_is_asked_for(
+    sim: aiohttp.ClientSession, content: str, status: str
+) -> None:
+    """Not if one of its requests hangs; it can be cancelled then."""
+    body = {"model": "any", "messages": [{"role": "user", "content": content}]}
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    kept = await upload(sim, msgspec.json.encode(line))
+    new = {"input_file_id": kept["id"], "endpoint": "/v1/chat/completions"}
+    async with sim.post("/v1/batches", json=new) as response:
+        made = await response.json()
+    assert made["status"] == "in_progress"
+
+    async with sim.get(f"/v1/batches/{made['id']}") as response:
+        found = await response.json()
+
+    assert found["status"] == status
+    assert (found["output_file_id"] is not None) == (status == "completed")
+    async with sim.post(f"/v1/batches/{made['id']}/cancel") as response:
+        assert (await response.json())["status"] in (status, "cancelled")
