@@ -12,6 +12,7 @@ from ingress.errors import identity_lines
 from ingress.guards import IncomingRequest
 from ingress.json_array import ArrayAnswer
 from ingress.replies import Slot
+from ingress.seen import Seen
 from ingress.wire import SLICE, Answer
 from schemas.clock import Clock
 from schemas.envelopes import EVENT_STREAM, JSON, error_body
@@ -64,9 +65,11 @@ async def stream(slot: Slot, request: IncomingRequest, config: Delivery, clock: 
     assert slot.head is not None
     slot.written = True
     answer = _answer(request, slot.head, b"", sse.LINES)
-    await answer.begin(request.stream, config.write_timeout, slot.take())
+    first = slot.take()
+    await answer.begin(request.stream, config.write_timeout, first)
     reach("ingress.mid_stream")
-    await sse.relay(slot, answer, request.dialect, config.ping_interval, clock)
+    seen = Seen(request.dialect, first)
+    await sse.relay(slot, answer, seen, config.ping_interval, clock)
     return answer
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ingress.replies import Slot
+from ingress.seen import Seen
 from ingress.wire import Answer
 from schemas.clock import Clock
-from schemas.envelopes import error_event
 from schemas.faultpoints import reach
-from schemas.requests import Dialect
 
 # One newline: openai-python takes a comment followed by a blank line for an empty event.
 PING = b": ping\n"
@@ -15,12 +14,10 @@ PING = b": ping\n"
 LINES = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
 
-async def relay(
-    slot: Slot, answer: Answer, dialect: Dialect, interval: float, clock: Clock
-) -> None:
+async def relay(slot: Slot, answer: Answer, seen: Seen, interval: float, clock: Clock) -> None:
     """Write what comes until the answer ends or fails.
 
-    The answer was begun. When this returns, its body was ended properly: after the last piece, or
+    The answer was begun with what was `seen`. When this returns, its body was ended properly: after the last piece, or
     after an error event that no client can take for the end of a whole answer.
     """
     slot.ping_in(clock.monotonic(), interval)
@@ -31,16 +28,18 @@ async def relay(
                 await answer.end(data)
                 return
             await answer.write(data)
+            seen.note(data)
             reach("ingress.mid_stream")
             slot.ping_in(clock.monotonic(), interval)
         elif slot.error is not None:
-            await answer.end(error_event(dialect, slot.error))
+            await answer.end(seen.error(slot.error))
             return
         elif slot.ended:
             await answer.end()
             return
         elif clock.monotonic() >= slot.ping_at:
-            await answer.write(PING)
+            if seen.between_lines:  # what is relayed may be cut anywhere
+                await answer.write(PING)
             slot.ping_in(clock.monotonic(), interval)
         else:
             await slot.wait()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import Raw
 
-from schemas.errors import GatewayError
+from schemas.errors import GatewayError, InvalidRequest, RateLimited
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -79,6 +80,7 @@ _GEMINI_STATUS = {
     504: "DEADLINE_EXCEEDED",
 }
 _encode = msgspec.json.Encoder().encode
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def error_body(dialect: str, error: GatewayError, status: int | None = None) -> bytes:
@@ -109,6 +111,33 @@ def error_event(dialect: str, error: GatewayError, sequence_number: int = 0) -> 
         event = _ResponsesEvent(error.code, error.message, error.param, sequence_number)
         return b"event: error\ndata: " + _encode(event) + b"\n\n"
     return b"data: " + error_body(dialect, error) + b"\n\n"
+
+
+def failed_event(response: Raw, error: GatewayError, sequence_number: int) -> bytes:
+    """`response.failed` for a stream that began with `response`; an `error` event if it is unknown."""
+    try:
+        members = _members(response)
+    except (msgspec.DecodeError, RecursionError):
+        return error_event("openai_responses", error, sequence_number)
+    members = {**members, "status": Raw(b'"failed"'), "error": error_object(error)}
+    event = {
+        "type": "response.failed",
+        "response": members,
+        "sequence_number": sequence_number,
+    }
+    return b"event: response.failed\ndata: " + _encode(event) + b"\n\n"
+
+
+def error_object(error: GatewayError) -> Raw:
+    """The `error` member of a failed Response."""
+    return Raw(_encode({"code": error_code(error), "message": error.message}))
+
+
+def error_code(error: GatewayError) -> str:
+    """The word for an error in a Response, whose `error.code` takes no others than OpenAI's."""
+    if isinstance(error, RateLimited):
+        return "rate_limit_exceeded"
+    return "invalid_prompt" if isinstance(error, InvalidRequest) else "server_error"
 
 
 def openai_error(error: GatewayError) -> bytes:

@@ -74,6 +74,17 @@ def terminal_response(answer: bytes, content_type: str) -> Raw | None:
     return found.response if found.type in _TERMINAL and found.response else None
 
 
+def first_response(stream: bytes) -> Raw:
+    """The response object of the event with which a stream begins; an empty one if there is none."""
+    for line in stream.split(b"\n"):
+        if line.startswith(b"data:"):
+            try:
+                return _event(line.removeprefix(b"data:")).response
+            except (msgspec.DecodeError, RecursionError):
+                break
+    return Raw()
+
+
 def response_id(response: Raw | None) -> str | None:
     """The id in a response object."""
     try:

@@ -5,6 +5,7 @@ from typing import cast
 import pytest
 
 from ingress.replies import Slot
+from ingress.seen import Seen
 from ingress.sse import PING, relay
 from ingress.wire import Answer
 from schemas.errors import Interrupted
@@ -50,20 +51,20 @@ async def test_the_last_piece_and_the_end_are_one_write(slot: Slot) -> None:
     slot.feed(ReplyRecord("completed", 1, 2, b"b", None, 3))
     written = Written()
 
-    await relay(slot, cast("Answer", written), "openai_chat", 15.0, Hand())
+    await relay(slot, cast("Answer", written), Seen("openai_chat", b""), 15.0, Hand())
 
     assert (written.pieces, written.over) == ([b"ab"], True)
 
 
 async def test_what_came_before_an_error_is_written_first(slot: Slot) -> None:
     """Then the error event, then the end."""
-    slot.feed(ReplyRecord("chunk", 1, 1, b"a"))
+    slot.feed(ReplyRecord("chunk", 1, 1, b"data: a\n\n"))
     slot.fail(Interrupted())
     written = Written()
 
-    await relay(slot, cast("Answer", written), "openai_chat", 15.0, Hand())
+    await relay(slot, cast("Answer", written), Seen("openai_chat", b""), 15.0, Hand())
 
-    assert written.pieces[0] == b"a"
+    assert written.pieces[0] == b"data: a\n\n"
     assert written.pieces[1].startswith(b'data: {"error":')
     assert written.over
 
@@ -80,7 +81,30 @@ async def test_silence_is_filled(slot: Slot, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Slot, "wait", wait)
 
-    await relay(slot, cast("Answer", written), "openai_chat", 15.0, clock)
+    await relay(slot, cast("Answer", written), Seen("openai_chat", b""), 15.0, clock)
 
     assert PING == b": ping\n"
     assert written.pieces == [PING, PING, b"z"]
+
+
+async def test_half_a_line_stays_in_one_piece(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence in the middle of a line is not filled: what is relayed may be cut anywhere."""
+    clock = Hand()
+    written = Written()
+    steps: list[bytes | None] = [b"data: a", None, b"b\n", None, b"\n"]
+    numbers = iter(range(1, 9))
+
+    async def wait(self: Slot) -> None:
+        if not steps:
+            number = next(numbers)
+            self.feed(ReplyRecord("completed", 1, number, b"z", None, number + 1))
+        elif (step := steps.pop(0)) is None:
+            clock.now += 15.0
+        else:
+            self.feed(ReplyRecord("chunk", 1, next(numbers), step))
+
+    monkeypatch.setattr(Slot, "wait", wait)
+
+    await relay(slot, cast("Answer", written), Seen("openai_chat", b""), 15.0, clock)
+
+    assert written.pieces == [b"data: a", b"b\n", PING, b"\n", b"z"]

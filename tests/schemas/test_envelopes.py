@@ -4,10 +4,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Raw
 
 from providers.sse import payload
 from schemas import errors
-from schemas.envelopes import error_body, error_event, openai_error
+from schemas.envelopes import (
+    error_body,
+    error_code,
+    error_event,
+    failed_event,
+    openai_error,
+)
 from schemas.errors import GatewayError
 from schemas.requests import DIALECTS
 
@@ -106,3 +113,43 @@ def test_events(dialect: str, kind: type[GatewayError]) -> None:
         }
     else:
         assert data == body(dialect, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.RateLimited(), "rate_limit_exceeded"),
+        (errors.InvalidRequest(), "invalid_prompt"),
+        (errors.StreamTruncated(), "server_error"),
+    ],
+)
+def test_codes_of_failed_responses(error: GatewayError, code: str) -> None:
+    """Our errors go by OpenAI's words there, the only ones that its SDK knows."""
+    assert error_code(error) == code
+
+
+def test_a_failed_response() -> None:
+    """The Response as its stream began with it, but failed; unknown members stay."""
+    begun = Raw(b'{"id":"resp_1","status":"in_progress","error":null,"new":{"a":1}}')
+    event = failed_event(begun, errors.Interrupted("gone"), 4)
+
+    assert event.startswith(b"event: response.failed\ndata: {")
+    assert event.endswith(b"}\n\n")
+    assert msgspec.json.decode(payload(event)) == {
+        "type": "response.failed",
+        "response": {
+            "id": "resp_1",
+            "status": "failed",
+            "error": {"code": "server_error", "message": "gone"},
+            "new": {"a": 1},
+        },
+        "sequence_number": 4,
+    }
+
+
+@pytest.mark.parametrize("begun", [b"", b"[]", b"{", b"[" * 100_000])
+def test_a_failed_response_that_nobody_has_seen(begun: bytes) -> None:
+    """Without its beginning the error is an event of its own."""
+    error = errors.Interrupted("gone")
+
+    assert failed_event(Raw(begun), error, 4) == error_event("openai_responses", error, 4)

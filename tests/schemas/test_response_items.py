@@ -121,3 +121,23 @@ def test_what_a_request_continues() -> None:
     assert items.previous_id(b'{"previous_response_id":null}') is None
     assert items.previous_id(b'{"input":"previous_response_id"}') is None
     assert items.previous_id(b'{"previous_response_id":3}') is None
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (
+            b'event: response.created\ndata: {"type":"response.created","response":{"id":"r"}}\n\nx',
+            b'{"id":"r"}',
+        ),
+        (b': ping\r\ndata:{"response":{"id":"r"}}\r\n\r\n', b'{"id":"r"}'),
+        (b'data: {"type":"error"}\n\ndata: {"response":{}}\n\n', b""),
+        (b'data: {"response":{"id"', b""),
+        (b"data: [DONE]\n\n", b""),
+        (b"data: " + b"[" * 100_000, b""),
+        (b"", b""),
+    ],
+)
+def test_how_a_stream_begins(stream: bytes, expected: bytes) -> None:
+    """The Response of its first event; what cannot be read is none."""
+    assert bytes(items.first_response(stream)) == expected

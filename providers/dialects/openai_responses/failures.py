@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Raw
 
 from providers.failure import in_band, parse_reason
@@ -32,15 +31,3 @@ def _class(code: str) -> type[GatewayError] | None:
     if code in _BY_CODE:
         return _BY_CODE[code]
     return InvalidRequest if "image" in code else None
-
-
-def error_code(error: GatewayError) -> str:
-    """The word for an error in a Response, whose `error.code` takes no others than OpenAI's."""
-    if isinstance(error, RateLimited):
-        return "rate_limit_exceeded"
-    return "invalid_prompt" if isinstance(error, InvalidRequest) else "server_error"
-
-
-def error_object(error: GatewayError) -> Raw:
-    """The `error` member of a failed Response."""
-    return Raw(msgspec.json.encode({"code": error_code(error), "message": error.message}))

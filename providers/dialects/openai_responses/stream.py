@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from providers.dialects.openai_responses.answer import Terminal, terminal
-from providers.dialects.openai_responses.failures import error_object, failure
+from providers.dialects.openai_responses.failures import failure
 from providers.dialects.openai_responses.usage import parse_usage
 from providers.sse import Events, EventTooLarge, payload, terminated
-from schemas.envelopes import error_event
+from schemas.envelopes import failed_event
 from schemas.errors import GatewayError, StreamTruncated, UpstreamError
 from schemas.replies import Chunk, Completed, Failed, Reply
 from schemas.usage import Usage
@@ -26,28 +26,11 @@ class _Event(Struct, gc=False):
 
 _event = msgspec.json.Decoder(_Event).decode
 _any = msgspec.json.Decoder(Raw).decode
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
-_encode = msgspec.json.Encoder().encode
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 # Beside the deltas, what shows a reader anything.
 _SHOWN = frozenset({"response.output_item.done", "response.image_generation_call.partial_image"})
 _MAX_END = 64 << 10  # bytes kept behind the terminal event; a provider has nothing to say there
 _TOO_LARGE = "The provider sent an event of more than 16 MiB."
-
-
-def failed_event(response: Raw, error: GatewayError, sequence_number: int) -> bytes:
-    """`response.failed` for a stream that began with `response`; an `error` event if it is unknown."""
-    try:
-        members = _members(response)
-    except (msgspec.DecodeError, RecursionError):
-        return error_event("openai_responses", error, sequence_number)
-    members = {**members, "status": Raw(b'"failed"'), "error": error_object(error)}
-    event = {
-        "type": "response.failed",
-        "response": members,
-        "sequence_number": sequence_number,
-    }
-    return b"event: response.failed\ndata: " + _encode(event) + b"\n\n"
 
 
 class StreamDecoder:

@@ -30,7 +30,6 @@ from providers.canonical.answer import (
 from providers.canonical.fold import unfold
 from providers.canonical.request import Citation, ToolCall
 from providers.dialects.openai_responses.carrier import DIALECT, carry_call
-from providers.dialects.openai_responses.failures import error_object
 from providers.dialects.openai_responses.frames import Frames
 from providers.dialects.openai_responses.message import Message
 from providers.dialects.openai_responses.open_items import (
@@ -47,6 +46,7 @@ from providers.dialects.openai_responses.output import (
     read_logprobs,
     status_of,
 )
+from schemas.envelopes import error_object
 from schemas.errors import GatewayError
 
 

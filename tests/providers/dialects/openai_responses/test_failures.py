@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from providers.dialects.openai_responses.failures import error_code, failure
-from schemas.errors import GatewayError, InvalidRequest, RateLimited, StreamTruncated, UpstreamError
+from providers.dialects.openai_responses.failures import failure
+from schemas.errors import GatewayError, InvalidRequest, RateLimited, UpstreamError
 
 
 @pytest.mark.parametrize(
@@ -26,16 +26,3 @@ def test_classes(code: str | None, kind: type[GatewayError], status: int) -> Non
 
     assert type(error) is kind
     assert (found, error.message, error.param) == (status, "why", "p")
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (RateLimited(), "rate_limit_exceeded"),
-        (InvalidRequest(), "invalid_prompt"),
-        (StreamTruncated(), "server_error"),
-    ],
-)
-def test_codes(error: GatewayError, code: str) -> None:
-    """Our errors go by OpenAI's words, the only ones that its SDK knows."""
-    assert error_code(error) == code
