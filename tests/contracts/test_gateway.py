@@ -200,6 +200,7 @@ async def test_the_records_of_a_stream(world: World) -> None:
         "content-type": b"text/event-stream",
         "sluice-provider": b"sim",
         "sluice-model": b"sim-5",
+        "sluice-http-headers": b'{"openai-version":"2020-10-01"}',  # of the provider's answer
     }
     for number, each in enumerate(middle, 1):
         seq = b"%d" % number
