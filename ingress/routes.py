@@ -56,8 +56,8 @@ ROUTES = (
     _ask("/v1/responses", responses),
     _ask("/v1/responses/input_tokens", input_tokens),
     _ask("/v1/responses/compact", compact),
-    Route("/v1/responses/<name>", ("GET", "HEAD", "DELETE"), stored_response),
-    Route("/v1/responses/<name>/cancel", ("POST",), cancel_response),
+    _any("/v1/responses/<name>", ("GET", "HEAD", "DELETE"), stored_response),
+    _ask("/v1/responses/<name>/cancel", cancel_response),
     _look("/v1/responses/<name>/input_items", input_items),
     _ask("/v1/embeddings", embeddings),
     # What an SDK asks for below a base URL that is the gateway's root, or one that names its maker:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
 
+from ingress.api.passthrough import query_of
 from ingress.caller import user_path
 from ingress.errors import error_answer, identity_lines
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
+from ingress.intake import Asked, take
 from ingress.wire import Answer
 from schemas import response_items as items
 from schemas.envelopes import EVENT_STREAM
 from schemas.errors import GatewayError, InvalidRequest, ResponseNotFound
 from schemas.kept import Kept, may_read, response_of
+from schemas.requests import Relay
 
 PATIENCE = 2.0  # seconds: an answer is stored some moments after its caller has it
 MAX_LIMIT = 100
@@ -49,26 +53,43 @@ class _Event(Struct):
     sequence_number: int = -1
 
 
+class _State(Struct):
+    id: str = ""
+    status: str | None = None
+
+
+class _Running(Exception):
+    """The provider works on it in the background, and only it knows how far it is."""
+
+    def __init__(self, provider: str, response_id: str) -> None:
+        self.provider = provider
+        self.response_id = response_id
+
+
 _event = msgspec.json.Decoder(_Event).decode
+_state = msgspec.json.Decoder(_State).decode
+_RUNS = ("queued", "in_progress")
 
 
-async def stored_response(request: IncomingRequest, name: str) -> Answer:
+async def stored_response(request: IncomingRequest, name: str) -> Answer | None:
     """GET: the response. DELETE: forget it."""
     work = _deleted if request.method == "DELETE" else _shown
     return await _answered(request, name, work)
 
 
-async def cancel_response(request: IncomingRequest, name: str) -> Answer:
+async def cancel_response(request: IncomingRequest, name: str) -> Answer | None:
     """POST: what runs in the background can be cancelled; what is stored has ended."""
-    return await _answered(request, name, _cancelled)
+    return await _answered(request, name, _cancelled, "/cancel")
 
 
-async def input_items(request: IncomingRequest, name: str) -> Answer:
+async def input_items(request: IncomingRequest, name: str) -> Answer | None:
     """GET: the items of its input, page by page."""
     return await _answered(request, name, _items)
 
 
-async def _answered(request: IncomingRequest, name: str, work: Work) -> Answer:
+async def _answered(
+    request: IncomingRequest, name: str, work: Work, action: str = ""
+) -> Answer | None:
     gateway: Gateway = request.app.ctx.gateway
     began = gateway.clock.monotonic()
     try:
@@ -79,6 +100,10 @@ async def _answered(request: IncomingRequest, name: str, work: Work) -> Answer:
             raise ResponseNotFound(f"Response with id '{name[:100]}' not found.")
         lines, content = await work(gateway, request, found, name)
         answer = Answer(200, lines + identity_lines(request), content)
+    except _Running as running:
+        path = f"/responses/{quote(running.response_id, safe='')}{action}{query_of(request)}"
+        relay = Relay(running.provider, request.method, path)
+        return await take(request, Asked("stored_responses", "relay", relay=relay))
     except GatewayError as error:
         answer = error_answer(request, error)
     gateway.observe("stored_responses", answer.status, began)
@@ -94,9 +119,20 @@ async def _find(gateway: Gateway, name: str) -> Kept | None:
     return found
 
 
+def _check_ended(found: Kept) -> None:
+    """_Running if it has not."""
+    try:
+        state = _state(response_of(found) or b"{}")
+    except (msgspec.DecodeError, RecursionError):
+        return
+    if state.status in _RUNS and state.id and found.provider:
+        raise _Running(found.provider, state.id)
+
+
 async def _shown(
     gateway: Gateway, request: IncomingRequest, found: Kept, name: str
 ) -> tuple[bytes, bytes]:
+    _check_ended(found)
     if _argument(request, "stream") == "true":
         return _EVENTS, _events_after(found, _number(request, "starting_after", -1, None))
     response = response_of(found)
@@ -109,12 +145,14 @@ async def _deleted(
     gateway: Gateway, request: IncomingRequest, found: Kept, name: str
 ) -> tuple[bytes, bytes]:
     await gateway.answers.delete(found.request_id)
+    _check_ended(found)
     return _JSON, _encode(_Deleted(name))
 
 
 async def _cancelled(
     gateway: Gateway, request: IncomingRequest, found: Kept, name: str
 ) -> tuple[bytes, bytes]:
+    _check_ended(found)
     raise InvalidRequest("Cannot cancel a response that has ended.")
 
 
@@ -144,7 +182,7 @@ def _events_after(found: Kept, number: int) -> bytes:
     if not found.content_type.startswith(EVENT_STREAM):
         raise InvalidRequest("This response was not streamed.", param="stream")
     kept = []
-    for event in found.answer.split(b"\n\n"):
+    for event in found.answer.replace(b"\r\n", b"\n").split(b"\n\n"):
         data = event.partition(b"data:")[2]
         try:
             wanted = _event(data).sequence_number > number

@@ -16,7 +16,7 @@ from ingress.config import IngressConfig
 from ingress.gateway import Gateway
 from schemas.clock import SystemClock
 from schemas.kafka import KafkaConfig
-from schemas.kept import NoAnswers
+from schemas.kept import AnswerStore, NoAnswers
 from schemas.metrics import Metrics
 from schemas.models import Model
 from schemas.topics import Retention, Topics, table
@@ -121,11 +121,12 @@ def start_without_waiting(
 
 
 @asynccontextmanager
-async def ingress_over(kafka: KafkaConfig, port: int, **settings: Any) -> AsyncIterator[Ingress]:
+async def ingress_over(
+    kafka: KafkaConfig, port: int, *, answers: AnswerStore | None = None, **settings: Any
+) -> AsyncIterator[Ingress]:
     """An ingress that is ready; it is stopped at the end if the test has not stopped it."""
-    app = create_app(
-        settings_of(port, **settings), kafka, Catalog(), NoAnswers(), Metrics(), SystemClock()
-    )
+    config, kept = settings_of(port, **settings), answers or NoAnswers()
+    app = create_app(config, kafka, Catalog(), kept, Metrics(), SystemClock())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(run(app, stop=stop, ready=ready.set_result))
@@ -166,7 +167,7 @@ async def worker(kafka: KafkaConfig) -> AsyncIterator[Worker]:
 
 @pytest.fixture
 async def start(kafka: KafkaConfig, free_port: Callable[[], int]) -> AsyncIterator[Start]:
-    """`await start(body_limit=…)` starts an ingress with these settings."""
+    """`await start(body_limit=…)` starts an ingress with these settings, maybe with a store of answers."""
     async with AsyncExitStack() as stack:
 
         async def begin(**settings: Any) -> Ingress:
