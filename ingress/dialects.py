@@ -17,7 +17,7 @@ ACTIONS = (
     "embedContent",
     "batchEmbedContents",
 )
-_ACTION = re.compile(rb"/models/[^?]*(?::|%3[Aa])(?:" + "|".join(ACTIONS).encode() + rb")(?:\?|$)")
+_ACTION = re.compile(rb"(?::|%3[Aa])(?:" + "|".join(ACTIONS).encode() + rb")\Z")
 # The first that fits counts. Also of paths below them that do not exist: the sender's SDK is the same.
 _PATHS: tuple[tuple[re.Pattern[bytes], Dialect], ...] = (
     (re.compile(rb"/v1/messages(?![^/?])|/anthropic(?![^/?])"), "anthropic"),
@@ -42,9 +42,14 @@ def dialect_of(url: bytes, headers: Header) -> Dialect:
     for pattern, dialect in _PATHS:
         if pattern.match(url):
             return dialect
-    if b"odels/" in url and _ACTION.search(url):
+    if b"/models/" in url and _asks_a_model(url.partition(b"?")[0]):
         return "gemini"
     for name, dialect in _HEADERS:
         if name in headers:
             return dialect
     return "openai_chat"
+
+
+def _asks_a_model(path: bytes) -> bool:
+    found = _ACTION.search(path)
+    return found is not None and b"/models/" in path[: found.start()]
