@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 import structlog
@@ -79,8 +80,8 @@ class Errors(ErrorHandler):
         error = self._translate(request, exception)
         extra = b""
         if isinstance(exception, SanicMethodNotAllowed):
-            allow = sorted(exception.allowed_methods or ())
-            extra = b"allow: %s\r\n" % ", ".join(allow).encode()
+            allow = exception.allowed_methods or _allowed(request)
+            extra = b"allow: %s\r\n" % ", ".join(sorted(allow)).encode()
         return error_answer(request, error, extra)
 
     def _translate(self, request: IncomingRequest, exception: BaseException) -> GatewayError:
@@ -104,6 +105,15 @@ class Errors(ErrorHandler):
             exc_info=exception,
         )
         return InternalError("Something went wrong inside the gateway.")
+
+
+def _allowed(request: IncomingRequest) -> Iterable[str]:
+    """The methods of a path with parameters, of which Sanic says none: what OPTIONS would answer."""
+    with suppress(SanicException):
+        route, handler, _ = request.app.router.get(request.path, "OPTIONS", None)
+        known: Iterable[str] = getattr(handler, "methods", route.methods)
+        return known
+    return ()
 
 
 _SAME: dict[type[BaseException], type[GatewayError]] = {

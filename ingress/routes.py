@@ -128,7 +128,8 @@ class _Options:
     """Answers OPTIONS with the methods of one path."""
 
     def __init__(self, methods: tuple[str, ...]) -> None:
-        self._lines = b"allow: %s, OPTIONS\r\n" % ", ".join(methods).encode()
+        self.methods = (*methods, "OPTIONS")
+        self._lines = b"allow: %s\r\n" % ", ".join(self.methods).encode()
 
     async def __call__(self, request: IncomingRequest, **_: str) -> HTTPResponse:
         gateway: Gateway = request.app.ctx.gateway

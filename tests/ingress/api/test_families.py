@@ -1,13 +1,11 @@
 """The families of routes: what each makes of a request, and how it answers when there is none."""
 
-import asyncio
-import json
 from typing import Any
 
 import pytest
 
-from tests.ingress.conftest import KEY, Ingress, Start
-from tests.ingress.worker import SSE, Answering, Worker
+from tests.ingress.conftest import KEY, Start
+from tests.ingress.worker import Worker
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 MESSAGES = CHAT | {"max_tokens": 9}
@@ -181,60 +179,3 @@ async def test_a_body_too_large_in_each_dialect(start: Start, worker: Worker) ->
         assert found.status_code == 413
         assert dialect_of(found.json()) == dialect
         assert "BODY_SIZE_LIMIT" in found.json()["error"]["message"]
-
-
-async def streamed(ingress: Ingress, worker: Worker, *pieces: bytes) -> bytes:
-    """What a caller without `alt=sse` gets of a stream."""
-
-    async def script(answering: Answering) -> None:
-        await answering.begin(pieces[0], SSE)
-        for piece in pieces[1:-1]:
-            await answering.chunk(piece)
-        await answering.finish(pieces[-1])
-
-    worker.script = script
-    found = await ingress.client.post("/v1beta/models/m:streamGenerateContent", json=CONTENTS)
-    assert found.headers["content-type"] == "application/json"
-    return found.content
-
-
-async def test_a_stream_as_one_array(start: Start, worker: Worker) -> None:
-    """Without `alt=sse` each event's data is an element, however the events were cut; the record says
-    a stream all the same."""
-    ingress = await start()
-
-    whole = await streamed(ingress, worker, b'data: {"a":1}\n\n', b'data: {"b":', b"2}\r\n\r\n")
-
-    assert json.loads(whole) == [{"a": 1}, {"b": 2}]
-    assert await streamed(ingress, worker, b": nothing\n\n", b"") == b"[]"
-    assert worker.requests[0].stream is True
-
-
-async def test_an_error_in_an_array(start: Start, worker: Worker) -> None:
-    """A stream that breaks ends with an element that is the error."""
-    ingress = await start()
-
-    async def script(answering: Answering) -> None:
-        await answering.begin(b'data: {"a":1}\n\n', SSE)
-        await answering.fail(b'data: {"error":{"code":502}}\n\n')
-
-    worker.script = script
-    found = await ingress.client.post("/v1/models/m:streamGenerateContent", json=CONTENTS)
-
-    assert found.json() == [{"a": 1}, {"error": {"code": 502}}]
-
-
-async def test_a_quiet_array_is_kept_alive(start: Start, worker: Worker) -> None:
-    """Keep-alives are white space there."""
-    ingress = await start(ping_interval=0.2)
-
-    async def script(answering: Answering) -> None:
-        await answering.begin(b'data: {"a":1}\n\n', SSE)
-        await asyncio.sleep(0.7)
-        await answering.finish(b'data: {"b":2}\n\n')
-
-    worker.script = script
-    found = await ingress.client.post("/v1/models/m:streamGenerateContent", json=CONTENTS)
-
-    assert found.json() == [{"a": 1}, {"b": 2}]
-    assert found.content.startswith(b'[{"a":1}\n')
