@@ -24,12 +24,14 @@ class _Chat(Struct):
     model: str
     messages: list[Raw]
     stream: bool | None = None
+    provider: Raw = Raw()
 
 
 class _Completions(Struct):
     model: str
     prompt: Raw
     stream: bool | None = None
+    provider: Raw = Raw()
 
 
 class _Responses(Struct):
@@ -39,6 +41,7 @@ class _Responses(Struct):
     conversation: Raw = Raw()
     prompt: Raw = Raw()
     stream: bool | None = None
+    provider: Raw = Raw()
 
 
 class _Anthropic(Struct):
@@ -57,6 +60,7 @@ class _Gemini(Struct):
 class _Named(Struct):
     model: str
     input: Raw = Raw()
+    provider: Raw = Raw()
 
 
 class _Any(Struct):
@@ -72,6 +76,7 @@ _gemini = msgspec.json.Decoder(_Gemini)
 _named = msgspec.json.Decoder(_Named)
 _any = msgspec.json.Decoder(_Any)
 _raw = msgspec.json.Decoder(Raw)
+_text = msgspec.json.Decoder(str)
 _NULL = Raw(b"null")
 
 
@@ -92,12 +97,12 @@ def _of_chat(request: Request) -> Envelope:
     chat = _decoded(_chat, request.body)
     if not chat.messages:
         raise InvalidRequest("`messages` must hold at least one message.", param="messages")
-    return Envelope(chat.model, bool(chat.stream))
+    return Envelope(_whose(chat.model, chat.provider), bool(chat.stream))
 
 
 def _of_completions(request: Request) -> Envelope:
     found = _decoded(_completions, request.body)
-    return Envelope(found.model, bool(found.stream))
+    return Envelope(_whose(found.model, found.provider), bool(found.stream))
 
 
 def _of_responses(request: Request) -> Envelope:
@@ -105,7 +110,7 @@ def _of_responses(request: Request) -> Envelope:
     context = _given(found.conversation) or _given(found.prompt)
     if not (found.input or found.previous_response_id or context):
         raise InvalidRequest("`input` is required.", param="input")
-    return Envelope(found.model, bool(found.stream))
+    return Envelope(_whose(found.model, found.provider), bool(found.stream))
 
 
 def _of_messages(request: Request) -> Envelope:
@@ -128,7 +133,7 @@ def _of_named(request: Request) -> Envelope:
     found = _decoded(_named, request.body)
     if request.operation == "embeddings" and not _given(found.input):
         raise InvalidRequest("`input` is required.", param="input")
-    return Envelope(found.model)
+    return Envelope(_whose(found.model, found.provider))
 
 
 def _of_path(request: Request) -> Envelope:
@@ -160,6 +165,14 @@ _READERS = {
     ("count_tokens", "gemini"): _of_gemini,
     ("compact", "openai_responses"): _of_named,
 }
+
+
+def _whose(model: str, provider: Raw) -> str:
+    """The model of the provider that `provider` names, if it is a text; anything else is a provider's own."""
+    if not provider or not model.strip() or not bytes(provider).startswith(b'"'):
+        return model
+    name = _decoded(_text, bytes(provider))
+    return model if not name or model.startswith(f"{name}/") else f"{name}/{model}"
 
 
 def _given(member: Raw | list[Raw]) -> bool:

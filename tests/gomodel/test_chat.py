@@ -213,7 +213,32 @@ def test_the_provider_hint(world: World, model: str) -> None:
     sent = world.sent(f"Hint {model}.")
     assert sent["model"] == "gpt-4o-mini"
     assert "provider" not in sent
-    assert world.chat("gpt-4o-mini", "Nobody", provider="groq").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "key"),
+    [
+        ("anthropic", "claude-sonnet-4-6", "sk-anthropic"),  # another dialect
+        ("groq", "gpt-4o-mini", "sk-groq"),  # which OpenAI lists
+        ("openai", "smart", "sk-openai"),  # an alias
+    ],
+)
+def test_the_provider_hint_decides(world: World, provider: str, model: str, key: str) -> None:
+    """The provider that is named is asked for that very model, whoever else has it."""
+    mark = f"Decided by {provider}"
+    assert said(world.chat(model, mark, provider=provider)) == mark
+
+    (request,) = world.received(mark)
+    headers = request["headers"]
+    assert key in (headers.get("x-api-key"), headers.get("authorization", "")[7:])
+    assert world.sent(mark)["model"] == model
+
+
+def test_the_provider_hint_names_nobody(world: World) -> None:
+    """A provider that is not there is said to be missing."""
+    answer = world.chat("gpt-4o-mini", "Nobody", provider="nobody")
+
+    assert (answer.status_code, error_of(answer)["param"]) == (404, "model")
 
 
 def test_many_at_once(world: World) -> None:

@@ -99,6 +99,43 @@ def test_model_and_stream(
     assert asked(body, dialect, operation) == found
 
 
+@pytest.mark.parametrize(
+    ("operation", "dialect", "rest"),
+    [
+        ("chat", "openai_chat", '"messages":[{}]'),
+        ("chat", "openai_completions", '"prompt":"p"'),
+        ("chat", "openai_responses", '"input":"i"'),
+        ("embeddings", "openai_chat", '"input":"i"'),
+        ("count_tokens", "openai_responses", '"input":"i"'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("model", "provider", "found"),
+    [
+        ("m", '"east"', "east/m"),
+        ("east/m", '"east"', "east/m"),
+        ("other/m", '"east"', "east/other/m"),
+        ("m", '""', "m"),
+        ("m", "null", "m"),
+        ("m", '{"order":["x"]}', "m"),
+        ("m", "7", "m"),
+    ],
+)
+def test_a_provider_in_the_body(
+    operation: Operation, dialect: Dialect, rest: str, model: str, provider: str, found: str
+) -> None:
+    """A text names whose model it is, with its prefix or without; anything else is a provider's own."""
+    body = f'{{"model":"{model}","provider":{provider},{rest}}}'.encode()
+    assert asked(body, dialect, operation).model == found
+
+
+@pytest.mark.parametrize("provider", [b'"\x01"', b'"\\ud800"'])
+def test_a_provider_that_is_no_text(provider: bytes) -> None:
+    """It is refused like any other bad JSON."""
+    with pytest.raises(InvalidRequest):
+        asked(CHAT[:-1] + b',"provider":' + provider + b"}")
+
+
 @pytest.mark.parametrize("operation", ["chat", "count_tokens", "embeddings"])
 def test_a_model_in_the_path(operation: Operation) -> None:
     """Where the path says model and stream, the body need not."""
