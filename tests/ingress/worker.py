@@ -79,6 +79,30 @@ async def answer_plainly(answering: Answering) -> None:
     await answering.plain()
 
 
+def streams(*pieces: bytes) -> Script:
+    """A stream of these pieces, each a record."""
+
+    async def script(answering: Answering) -> None:
+        await answering.begin(pieces[0])
+        for piece in pieces[1:-1]:
+            await answering.chunk(piece)
+        await answering.finish(b"".join(pieces[1:][-1:]))
+
+    return script
+
+
+def breaks_after(*pieces: bytes) -> Script:
+    """A stream of which a record is lost behind these: the ingress must end it by itself."""
+
+    async def script(answering: Answering) -> None:
+        await answering.begin(pieces[0])
+        for piece in pieces[1:]:
+            await answering.chunk(piece)
+        await answering.put("chunk", pieces[-1], seq=answering.seq + 1)
+
+    return script
+
+
 class Worker:
     """Consumes all partitions of the request topic from its end, without a group."""
 
