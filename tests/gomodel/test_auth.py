@@ -147,6 +147,21 @@ def test_other_headers(world: World, header: str) -> None:
         assert client.get("/v1/models", headers={header: "wrong"}).status_code == 401
 
 
+def test_a_key_in_the_query(world: World) -> None:
+    """As Google's SDK sends it."""
+    with httpx.Client(base_url=world.stack.url) as client:
+        assert client.get("/v1/models", params={"key": KEY}).status_code == 200
+        assert client.get("/v1/models", params={"key": "wrong"}).status_code == 401
+
+
+def test_a_key_with_a_space_stops_the_start(embedded_world: World) -> None:
+    """No header carries it safely: exit code 2, and the setting is named, the key is not."""
+    done = embedded_world.refused("ingress", GOMODEL_MASTER_KEY="key with spaces")
+
+    assert "GOMODEL_MASTER_KEY" in done
+    assert "key with spaces" not in done
+
+
 def test_the_key_reaches_no_provider(world: World) -> None:
     """A provider gets its own key and nothing of the caller's."""
     said(world.chat("openai/gpt-4o-mini", "Where is my key"))

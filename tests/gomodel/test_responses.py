@@ -61,14 +61,21 @@ def test_instructions(world: World, model: str) -> None:
 
 
 def test_parameters(world: World) -> None:
-    """Temperature, `max_output_tokens` and the rest reach the provider; a cut answer is incomplete."""
-    more = {"temperature": 0.25, "max_output_tokens": 2, "metadata": {"a": "b"}}
-    found = world.respond(MODEL, "One two three responding", **more).json()
+    """Temperature, `max_output_tokens` and the rest reach the provider as they are."""
+    more = {"temperature": 0.25, "max_output_tokens": 20, "metadata": {"a": "b"}}
+    world.respond(MODEL, "One two three responding", **more)
+
+    sent = world.sent("three responding")
+    assert {name: sent[name] for name in more} == more
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_cut_answer(world: World, model: str) -> None:
+    """An answer that came to its limit is incomplete, and says why, whoever gave it."""
+    found = world.respond(model, "One two three", max_output_tokens=2).json()
 
     assert (found["status"], output_text(found)) == ("incomplete", "One two")
     assert found["incomplete_details"] == {"reason": "max_output_tokens"}
-    sent = world.sent("three responding")
-    assert {name: sent[name] for name in more} == more
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -111,9 +111,8 @@ def test_gm_s41_a_batch_of_a_file_without_provider(world: World, file_id: str) -
     assert error_of(refused)["param"] == "provider"
 
 
-def test_gm_s42_to_gm_s44_a_batch_of_a_file(world: World, file_id: str) -> None:
-    """GM-S42, GM-S43, GM-S44: with `metadata.provider` it is made, listed and found; then its results
-    can be had."""
+def test_gm_s42_gm_s43_gm_s44_a_batch_of_a_file(world: World, file_id: str) -> None:
+    """With `metadata.provider` it is made, listed and found; then its results can be had."""
     made = batch(world, input_file_id=file_id, metadata={"provider": "openai"})
     name = made.json()["id"]
 

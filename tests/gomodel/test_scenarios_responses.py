@@ -117,6 +117,19 @@ def test_gm_s80_gm_s81_a_stored_response(world: World) -> None:
     assert error_of(world.get(f"/v1/responses/{secret['id']}"))["code"] == "response_not_found"
 
 
+@pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-sonnet-4-6"])
+def test_gm_s80_gm_s81_a_streamed_response_is_stored(world: World, model: str) -> None:
+    """A streamed response is found again, too, whoever made it."""
+    stream = events(world.respond(model, "Keep a stream", stream=True))
+    (made,) = [
+        event["response"]
+        for event in stream
+        if event != "[DONE]" and event["type"] == "response.completed"
+    ]
+
+    assert world.get(f"/v1/responses/{made['id']}").json() == made
+
+
 def test_gm_s82_input_items(world: World) -> None:
     """What was asked is listed as items: a text is a message of one `input_text`."""
     made = world.respond("openai/gpt-4o-mini", "Keep s82").json()

@@ -5,6 +5,8 @@ On the embedded broker it stores in SQLite, on real Kafka in MongoDB.
 
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -95,6 +97,20 @@ class World(Struct):
                 yield client
         finally:
             self.background.run(process.stop())
+
+    def refused(self, role: str, **env: str) -> str:
+        """What a role says that does not start with these settings."""
+        done = subprocess.run(
+            [sys.executable, "-m", "sluice", role],
+            cwd=self.stack.folder,
+            env={"PYTHONPATH": str(services.ROOT), **self.stack.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 2, done.stderr
+        return done.stderr
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
