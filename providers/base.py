@@ -216,6 +216,7 @@ class Context(Struct, frozen=True):
     created: int  # epoch seconds: when the request was made
     model: str  # of the provider
     chat: ChatRequest
+    continues: str | None = None  # Responses: the previous one, whose items are in `chat`
 
 
 class Client(Protocol):

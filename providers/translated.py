@@ -74,7 +74,9 @@ class Translated:
         self._client = client
         self._upstream = upstream
         self._dialect = request.dialect
-        self._context = Context(request.request_id, int(request.created), target.model, chat)
+        self._context = Context(
+            request.request_id, int(request.created), target.model, chat, request.continues
+        )
 
     def media_type(self, content_type: str) -> str:
         return EVENT_STREAM if self._context.chat.stream else JSON

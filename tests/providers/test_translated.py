@@ -146,6 +146,19 @@ def test_to_a_whole_answer(content_type: str, body: bytes) -> None:
     assert (told["type"], told["content"][0]["text"]) == ("message", "hi")
 
 
+def test_what_a_response_continues() -> None:
+    """A Response names the one that it continues, although the provider was told the whole conversation."""
+    body = msgspec.json.encode({"model": "m", "input": "hi"})
+    request = Request(
+        request_id="r-1", body=body, dialect="openai_responses", continues="resp_before"
+    )
+    client, upstream = CLIENTS["openai_responses"], UPSTREAMS["openai_chat"]
+    asked = Translated(request, Target(ENDPOINT, "gpt-4o"), client, upstream, "openai_chat")
+    _, end = fold(asked.decoder(JSON), [WHOLE])
+    assert isinstance(end, Completed)
+    assert msgspec.json.decode(end.data)["previous_response_id"] == "resp_before"
+
+
 def test_which_chunks_are_seen() -> None:
     """Only what a reader of the stream would see is content."""
     decoder = dialogue(stream=True).decoder(SSE)

@@ -66,10 +66,16 @@ _ENDS = {
 
 def _parts(body: Json) -> Iterator[Json]:
     """All parts of all messages."""
-    for message in body.get("messages") or body.get("input") or body.get("contents") or ():
+    for message in body.get("messages") or body.get("contents") or _items(body):
         content = message.get("content") or message.get("parts") or ()
         if isinstance(content, list):
             yield from content
+
+
+def _items(body: Json) -> list[Json]:
+    """Of Responses, whose input may be a text."""
+    found = body.get("input") or []
+    return [] if isinstance(found, str) else found
 
 
 def _data(url: str) -> str:
@@ -132,17 +138,17 @@ def _responses_images(body: Json) -> Iterator[str]:
 
 
 def _responses_results(body: Json) -> list[tuple[str, str]]:
-    outputs = [one for one in body["input"] if one.get("type", "").endswith("_output")]
+    outputs = [one for one in _items(body) if one.get("type", "").endswith("_output")]
     return [(one["call_id"], _text(one["output"])) for one in outputs]
 
 
 def _responses_calls(body: Json) -> list[tuple[str, str, Any]]:
-    calls = [one for one in body["input"] if one.get("type") == "function_call"]
+    calls = [one for one in _items(body) if one.get("type") == "function_call"]
     return [(one["call_id"], one["name"], json.loads(one["arguments"])) for one in calls]
 
 
 def _responses_system(body: Json) -> str:
-    turns = [one for one in body["input"] if one.get("role") in ("system", "developer")]
+    turns = [one for one in _items(body) if one.get("role") in ("system", "developer")]
     return "\n".join(
         [body.get("instructions") or "", *(_text(one["content"]) for one in turns)]
     ).strip()

@@ -72,7 +72,7 @@ def wait(condition: Callable[[], bool], what: str) -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[World]:
-    """Started on an embedded broker; without a sink, for nobody looks at what it stores."""
+    """Started on an embedded broker, all roles as processes."""
     block = ExitStack()
     with block, httpx.Client(timeout=SECONDS) as http:
         broker = EmbeddedBroker(folder)
@@ -103,5 +103,6 @@ async def _start(stack: Stack) -> None:
     await stack.start("sim")
     await asyncio.gather(
         stack.start("streams", module="tests.sdk.launch"),
+        stack.start("sinks"),
         stack.start("ingress", module="tests.sdk.launch"),
     )

@@ -73,7 +73,7 @@ class Envelope:
             encode(self.id),
             context.created,
         )
-        self._tail = b"," + encode(_repeated(context.chat))[1:]
+        self._tail = b"," + encode(_repeated(context))[1:]
 
     def response(
         self, status: str, output: Output, model: str = "", error: Raw | None = None
@@ -108,8 +108,9 @@ def _tier(given: str | None) -> str:
     return given if given in _SERVICE_TIERS and given is not None else "default"
 
 
-def _repeated(chat: ChatRequest) -> Object:
+def _repeated(context: Context) -> Object:
     """What a Response says of its request."""
+    chat = context.chat
     notes = Notes(DIALECT, {}, drop=True)  # the provider has been told already
     choice = chat.tool_choice
     extra: Members = chat.extra
@@ -120,7 +121,7 @@ def _repeated(chat: ChatRequest) -> Object:
         "max_tool_calls": extra.get("max_tool_calls"),
         "metadata": {} if chat.metadata is None else chat.metadata,
         "parallel_tool_calls": chat.parallel_tool_calls is not False,
-        "previous_response_id": None,
+        "previous_response_id": context.continues,
         "prompt_cache_key": chat.prompt_cache_key,
         "reasoning": {
             "effort": None,
