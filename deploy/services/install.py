@@ -1,4 +1,5 @@
-"""Programs by apt-get, Java libraries by Maven, both kept in the user's cache for the next clone."""
+"""Programs by apt-get, Java libraries by Maven, packages of Node by npm: all kept in the user's cache for
+the next clone."""
 
 import fcntl
 import hashlib
@@ -70,15 +71,34 @@ def maven_libraries(pom: str, folder: Path) -> None:
     command = [maven, "-q", "-B", "--strict-checksums", "-f", str(HERE / pom)]
     command += ["dependency:copy-dependencies", "-DincludeScope=runtime"]
     command += [f"-DoutputDirectory={folder}"]
+    # -U from the second attempt on: Maven remembers failures and would not ask again.
+    _retried(f"Maven could not fetch {pom}", command, "-U")
+
+
+def node_packages(project: Path) -> Path:
+    """The `node_modules` that the lock file of a project names."""
+    npm = program("npm", "npm", "nodejs")
+    files = [project / name for name in ("package.json", "package-lock.json", ".npmrc")]
+
+    def build(folder: Path) -> None:
+        for file in files:
+            shutil.copy(file, folder)
+        command = [npm, "ci", "--prefix", str(folder)]
+        _retried(f"npm could not install the packages of {project.name}", command)
+
+    return cached("node", [str(file) for file in files], build) / "node_modules"
+
+
+def _retried(failure: str, command: list[str], *again: str) -> None:
+    """Run a command that asks a registry, which may hiccup; `again` are its options after a failure."""
     for attempt in range(1, ATTEMPTS + 1):
-        # -U from the second attempt on: Maven remembers failures and would not ask again.
-        done = _run(command + (["-U"] if attempt > 1 else []))
+        done = _run(command + (list(again) if attempt > 1 else []))
         if done.returncode == 0:
             return
-        say(f"{pom}: attempt {attempt} of {ATTEMPTS} failed")
+        say(f"{failure}: attempt {attempt} of {ATTEMPTS}")
         if attempt < ATTEMPTS:
             time.sleep(2**attempt)
-    raise ServiceError(f"Maven could not fetch {pom}:\n{_tail(done)}")
+    raise ServiceError(f"{failure}:\n{_tail(done)}")
 
 
 def compile_java(source: str, libraries: Path, folder: Path) -> None:
@@ -89,7 +109,8 @@ def compile_java(source: str, libraries: Path, folder: Path) -> None:
 
 
 def cached(name: str, sources: Sequence[str], build: Callable[[Path], None]) -> Path:
-    """A cache folder, built once for each state of its sources: whole or not at all."""
+    """A cache folder, built once for each state of its sources, which lie here or have a whole path: whole
+    or not at all."""
     digest = hashlib.sha256()
     for source in sources:
         digest.update((HERE / source).read_bytes())

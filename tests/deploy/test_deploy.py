@@ -1,6 +1,7 @@
 """Image, compose file, Makefile and lock files promise only what is there."""
 
 import fnmatch
+import json
 import os
 import re
 import subprocess
@@ -186,3 +187,17 @@ def test_committed_files_hold_no_generated_ones():
     patterns = (ROOT / ".gitignore").read_text().split()
     for name in (".venv", ".services", "data", "__pycache__", ".env"):
         assert any(fnmatch.fnmatch(name, pattern.rstrip("/")) for pattern in patterns), name
+
+
+def test_packages_of_node_are_pinned():
+    """Each by its hash, and none by the registry of the machine that locked it."""
+    folder = ROOT / "tests" / "node"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    text = (folder / "package-lock.json").read_text()
+    locked = json.loads(text)["packages"]
+
+    for name, package in locked.items():
+        assert "resolved" not in package
+        assert not name or package["integrity"].startswith("sha512-")
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert "omit-lockfile-registry-resolved=true" in (folder / ".npmrc").read_text()

@@ -1,0 +1,1 @@
+"""The official SDKs for Node as clients of the gateway."""
