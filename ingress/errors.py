@@ -46,11 +46,11 @@ log = structlog.get_logger()
 
 def identity_lines(request: IncomingRequest) -> bytes:
     """The header lines that name a request: the caller's id if it sent one, and ours."""
-    ours = request.gateway_id or ""
-    return b"x-request-id: %s\r\nsluice-request-id: %s\r\n" % (
-        (request.client_request_id or ours).encode(),
-        ours.encode(),
-    )
+    ours = (request.gateway_id or "").encode()
+    name = (request.client_request_id or "").encode() or ours
+    lines = b"x-request-id: %b\r\nsluice-request-id: %b\r\n" % (name, ours)
+    # Where that dialect's SDK looks for it: https://platform.claude.com/docs/en/api/errors
+    return lines + b"request-id: %b\r\n" % name if request.dialect == "anthropic" else lines
 
 
 def error_answer(request: IncomingRequest, error: GatewayError, extra: bytes = b"") -> Answer:

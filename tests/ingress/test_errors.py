@@ -54,6 +54,17 @@ async def test_an_error_keeps_a_connection_whose_body_was_read(start: Start) -> 
     assert found.headers["connection"] == "keep-alive"
 
 
+async def test_the_name_where_an_sdk_looks_for_it(start: Start) -> None:
+    """To callers of Messages a request is named by `request-id`, too; to others by our names only."""
+    ingress = await start()
+    asked = {"x-request-id": "mine"}
+    messages = await ingress.client.get("/v1/messages/nowhere", headers=asked)
+    chat = await ingress.client.get("/v1/chat/nowhere", headers=asked)
+
+    assert messages.headers["request-id"] == messages.headers["x-request-id"] == "mine"
+    assert "request-id" not in chat.headers
+
+
 async def test_an_unknown_path_echoes_the_callers_id(start: Start) -> None:
     """Also where no route was found."""
     ingress = await start()
