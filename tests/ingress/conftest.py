@@ -171,6 +171,7 @@ async def start(kafka: KafkaConfig, free_port: Callable[[], int]) -> AsyncIterat
     async with AsyncExitStack() as stack:
 
         async def begin(**settings: Any) -> Ingress:
+            settings.setdefault("publish_timeout", 10.0)  # a busy machine is no outage of the log
             return await stack.enter_async_context(ingress_over(kafka, free_port(), **settings))
 
         yield begin
