@@ -17,18 +17,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
 
-from providers import vendors
-from providers.base import Answered
-from providers.config import RegistryConfig, TransportConfig
-from providers.dialogue import converse
-from providers.instances import instances
-from providers.registry import Registry
-from providers.transport import Transport
 from schemas import control, errors, exchange, headers, metrics, requests
 from schemas.faultpoints import FAULT_POINTS
-from schemas.replies import Completed
 from schemas.topics import Retention, Topics, table
 from sluice.cli import COMMANDS
 from sluice.settings.kinds import show_duration, show_size
@@ -451,63 +442,6 @@ def test_the_recipe_of_a_stage_works() -> None:
         exec(compile(text, "adding-a-stage.md", "exec", dont_inherit=True), found)
 
     asyncio.run(found["test_a_long_request_is_refused"]())
-
-
-def test_the_recipe_of_a_vendor_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row and the quirk in docs/adding-a-vendor.md are all that it takes to call a new vendor: its
-    variables make instances, what is sent is adapted where it must be, and it answers."""
-    row, quirk = blocks(DOCS / "adding-a-vendor.md", "python")
-    found: dict[str, Any] = {**vars(vendors), "Members": dict, "Raw": msgspec.Raw}
-    exec(compile(quirk, "adding-a-vendor.md", "exec", dont_inherit=True), found)
-    adapted = row.replace(
-        'usual("openai_chat", ', 'usual("openai_chat", quirks=(seed_as_text,)) | usual('
-    )
-    acme = eval(adapted, found)
-    assert eval(row, found).routes.keys() == acme.routes.keys()
-    monkeypatch.setitem(vendors.VENDORS, acme.name, acme)
-
-    asyncio.run(_called(acme.name))
-
-
-async def _called(vendor: str) -> None:
-    """Ask the vendor, which a server on this machine plays."""
-    bodies: list[dict[str, Any]] = []
-
-    async def answer(request: web.Request) -> web.Response:
-        bodies.append({"path": request.path, "key": request.headers["Authorization"]})
-        bodies[-1] |= await request.json()
-        return web.json_response(
-            {"choices": [{"index": 0, "finish_reason": "stop", "message": {}}]}
-        )
-
-    application = web.Application()
-    application.router.add_post("/v1/chat/completions", answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    address = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    prefix = vendor.upper()
-    variables = {f"{prefix}_API_KEY": "a", f"{prefix}_EAST_API_KEY": "b"}
-    variables |= {f"{prefix}_BASE_URL": address, f"{prefix}_EAST_BASE_URL": address}
-    transport = Transport(TransportConfig())
-    await transport.open()
-    registry = Registry(instances(variables), transport, RegistryConfig())
-    for model, seed in ((f"{vendor}/m", 7), (f"{vendor}-east/m", "x")):
-        body = msgspec.json.encode({"model": model, "messages": [], "seed": seed})
-        target = registry.resolve(model)
-        dialogue = converse(requests.Request(request_id="r", body=body), target)
-        assert not isinstance(dialogue, Answered)
-        async with transport.send(dialogue.sent) as response:
-            decoder = dialogue.decoder(response.content_type)
-            decoder.feed(await response.read(1 << 20))
-            assert isinstance(decoder.finish(), Completed)
-    await transport.close()
-    await runner.cleanup()
-    common = {"path": "/v1/chat/completions", "model": "m", "messages": []}
-    assert bodies == [
-        {**common, "key": "Bearer a", "seed": "7"},
-        {**common, "key": "Bearer b", "seed": "x"},
-    ]
 
 
 def test_the_recipe_of_a_sink_names_what_there_is() -> None:
