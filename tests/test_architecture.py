@@ -40,6 +40,7 @@ SPEAKS_DIALECTS = ("schemas/", "ingress/", "streams/", "sluice/sim/")
 # Module outside providers/ and sluice/settings/: which other vendors it may name, and why.
 VENDORS_NAMED: dict[str, tuple[set[str], str]] = {
     "ingress/caller.py": ({"openrouter"}, "a header's name, as its callers send it"),
+    "schemas/identity.py": ({"openrouter"}, "the same header"),
     "sluice/sim/dialects/chat.py": ({"openrouter"}, "whose form for thoughts it simulates"),
 }
 
