@@ -183,14 +183,22 @@ def _messages_calls(body: Json) -> list[tuple[str, str, Any]]:
 
 def _gemini_tools(body: Json) -> dict[str, Json]:
     declared = [one for tool in body.get("tools", ()) for one in tool["functionDeclarations"]]
-    return {one["name"]: one.get("parametersJsonSchema") or one["parameters"] for one in declared}
+    return {
+        one["name"]: one.get("parametersJsonSchema")
+        # As Google's own SDK writes it.
+        or one.get("parameters_json_schema")
+        or one["parameters"]
+        for one in declared
+    }
 
 
 def _gemini_images(body: Json) -> Iterator[str]:
     for part in _parts(body):
         if "inlineData" in part:
-            assert part["inlineData"]["mimeType"] == "image/png"
-            yield part["inlineData"]["data"]
+            blob = part["inlineData"]
+            # Google's own SDK writes names in snake case and base64 for URLs.
+            assert (blob.get("mimeType") or blob["mime_type"]) == "image/png"
+            yield blob["data"].replace("-", "+").replace("_", "/")
 
 
 def _gemini_results(body: Json) -> list[tuple[str, str]]:

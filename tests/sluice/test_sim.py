@@ -261,6 +261,31 @@ async def test_models(sim: aiohttp.ClientSession) -> None:
     assert (status, msgspec.json.decode(body)["error"]["code"]) == (404, "model_not_found")
 
 
+async def test_gemini_as_its_own_sdk_writes_it(sim: aiohttp.ClientSession) -> None:
+    """Names in either case and base64 for URLs mean the same; a caller's own names stay."""
+    own = {"type": "object", "properties": {"mime_type": {"type": "string"}}}
+    body = {
+        "contents": [
+            {
+                "parts": [
+                    {"text": "hi"},
+                    {"inlineData": {"data": "__77", "mime_type": "image/png"}},
+                ]
+            }
+        ],
+        "generationConfig": {"thinkingConfig": {"include_thoughts": True, "thinking_budget": 5}},
+    }
+    tools = [{"functionDeclarations": [{"name": "f", "parameters_json_schema": own}]}]
+    path = "/v1beta/models/{}:generateContent"
+    said = await (await sim.post(path.format("sim"), json=body)).json()
+    called = await (await sim.post(path.format("sim-tool"), json=body | {"tools": tools})).json()
+
+    thought, told = said["candidates"][0]["content"]["parts"]
+    assert (thought["thought"], told["text"]) == (True, "hi [image image/png 3]")
+    calls = [part["functionCall"] for part in called["candidates"][0]["content"]["parts"][1:]]
+    assert calls == [{"name": "f", "args": {"mime_type": "simulated"}}]
+
+
 def test_scripts() -> None:
     """Parts may stand in any order; other names mean `sim-echo`."""
     assert parse("sim") == parse("sim-echo") == parse("gpt-4o") == Script()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -37,8 +39,6 @@ class _Named(Struct, rename="camel"):
     response: Schema | None = None
     parameters: Schema | None = None
     parameters_json_schema: Schema | None = None
-    # Google's SDK writes this one in its own way.
-    parameters_snake: Schema | None = msgspec.field(name="parameters_json_schema", default=None)
 
 
 class _Blob(Struct, rename="camel"):
@@ -104,13 +104,52 @@ class _Count(Struct, rename="camel"):
     generate_content_request: _Body | None = None
 
 
+_T = TypeVar("_T")
 _body = msgspec.json.Decoder(_Body)
 _count = msgspec.json.Decoder(_Count)
+_SNAKE = re.compile(rb'"[a-z]+_[a-z_]+"\s*:')
+# What the caller's own names stand in.
+_FREE = frozenset(
+    {
+        *("args", "response", "parameters", "parametersJsonSchema"),
+        *("responseSchema", "responseJsonSchema"),
+    }
+)
+
+
+def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    """Members may be written either way, and Google's SDK does both in one request:
+    https://protobuf.dev/programming-guides/json/"""
+    if _SNAKE.search(body) is None:
+        return decoded(decoder, body)
+    return decoded(decoder, encode(_camel(decoded(_any, body))))
+
+
+_any = msgspec.json.Decoder[object]()
+
+
+def _camel(value: object) -> object:
+    if isinstance(value, list):
+        return [_camel(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    named = {_hump(name): one for name, one in value.items()}
+    return {name: one if name in _FREE else _camel(one) for name, one in named.items()}
+
+
+def _hump(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _standard(data: str) -> str:
+    """Base64 may be written for URLs, too."""
+    return data.replace("-", "+").replace("_", "/")
 
 
 def read(call: Call) -> Ask:
     """Refused as Gemini does."""
-    asked = decoded(_body, call.body)
+    asked = _read(_body, call.body)
     contents = _listed(asked.contents)
     if not contents:
         raise Refused(400, "* GenerateContentRequest.contents: contents is not specified")
@@ -135,7 +174,7 @@ def read(call: Call) -> Ask:
 
 def read_for_count(call: Call) -> Ask:
     """A request whose tokens are to be counted: bare contents, or a whole request."""
-    asked = decoded(_count, call.body)
+    asked = _read(_count, call.body)
     inner = asked.generate_content_request or _Body(contents=asked.contents)
     turns = _turns(inner, _listed(inner.contents))
     return Ask(model=call.model, talk=talk(call.model, turns, call.key))
@@ -174,7 +213,7 @@ def _text(parts: list[_Part]) -> str:
 
 def _part(part: _Part) -> str:
     if part.inline_data is not None:
-        return described(part.inline_data.mime_type, part.inline_data.data)
+        return described(part.inline_data.mime_type, _standard(part.inline_data.data))
     if part.file_data is not None:
         kind = part.file_data.mime_type.partition("/")[0]
         return linked(part.file_data.file_uri, kind if kind in ("image", "audio") else "file")
@@ -189,7 +228,7 @@ def _result(response: _Named | None) -> str:
 
 
 def _tool(declared: _Named) -> Tool:
-    schema = declared.parameters_json_schema or declared.parameters_snake or declared.parameters
+    schema = declared.parameters_json_schema or declared.parameters
     return Tool(declared.name, schema or {})
 
 
@@ -209,7 +248,7 @@ def _check_signatures(contents: list[_Content], thinks: bool) -> None:
             signature = part.thought_signature
             if signature is None or signature in _UNCHECKED:
                 continue
-            if tokens.opened(signature) is None:
+            if tokens.opened(_standard(signature)) is None:
                 raise Refused(400, "Corrupted thought signature.")
         calls = [part for part in content.parts if part.function_call is not None]
         if thinks and number > last and calls and calls[0].thought_signature is None:
