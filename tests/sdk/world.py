@@ -93,6 +93,7 @@ def running(folder: Path) -> Iterator[World]:
         stack.env |= {
             "RESPONSESONLY_BASE_URL": f"{sim}/v1",
             "ANTHROPIC_BASE_URL": sim,
+            "ANTHROPIC_MODELS": "claude-haiku-4-5-20251001",  # beside those that the simulated one lists
             "GEMINI_BASE_URL": sim,
         }
         asyncio.run(_start(stack))
