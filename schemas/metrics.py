@@ -33,6 +33,9 @@ MetricName = Literal[
     "sluice_first_token_seconds",  # Histogram: call to first content; provider
     "sluice_retries",  # Counter: provider calls beyond a request's first
     "sluice_failovers",  # Counter: of these, those of another candidate
+    "sluice_cache_requests",  # Counter: requests by what the caches were to them; result
+    "sluice_cache_failures",  # Counter: entries and look-ups that a cache's store failed at
+    "sluice_cache_bytes",  # Gauge: answers in this worker's memory
     "sluice_dead_letters",  # Counter: records written to llm.dead-letters; role
     "sluice_moved_requests",  # Counter: pinned requests produced again
     "sluice_redeliveries",  # Counter: requests that run again after a crash
@@ -61,6 +64,9 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_first_token_seconds": ("Provider call to first content", ("provider",)),
     "sluice_retries": ("Provider calls beyond a request's first", ()),
     "sluice_failovers": ("Provider calls of another candidate than the one before", ()),
+    "sluice_cache_requests": ("Requests by what the caches were to them", ("result",)),
+    "sluice_cache_failures": ("Entries and look-ups that a cache's store failed at", ()),
+    "sluice_cache_bytes": ("Bytes of answers in this worker's memory", ()),
     "sluice_dead_letters": ("Records written to the dead letters", ("role",)),
     "sluice_moved_requests": ("Pinned requests produced again", ()),
     "sluice_redeliveries": ("Requests that run again after a crash", ()),

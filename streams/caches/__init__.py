@@ -1,0 +1,1 @@
+"""Answers that need no call: what they are kept in, and when a kept one may answer."""
