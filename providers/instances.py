@@ -31,6 +31,7 @@ class Instance(Struct, frozen=True):
     models: tuple[str, ...]  # as configured; empty if the provider is to be asked
     endpoints: tuple[Endpoint, ...]  # one a key
     metadata: dict[str, Metadata] = {}  # of configured models
+    max_concurrency: int | None = None  # calls at once, of one worker
 
     @property
     def endpoint(self) -> Endpoint:
@@ -130,12 +131,14 @@ def _made(given: Given, *, ask_for_usage: bool) -> Instance:
         else endpoint.default_max_tokens,
         proxy=checked_url(proxy, given.called("PROXY_URL")) if proxy else None,
     )
+    most = given.fields.get("MAX_CONCURRENCY")
     keys = tuple(header_value(key, called) for key, called in given.keys)
     return Instance(
         vendor.name,
         listed(given.fields.get("MODELS", "")),
         _with_keys(endpoint, vendor, base_url, version, keys),
         given.metadata,
+        positive(most, given.called("MAX_CONCURRENCY")) if most else None,
     )
 
 

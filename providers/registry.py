@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from providers.access import Access
 from providers.aliases import Alias, AliasTarget
+from providers.alternatives import alternatives
 from providers.base import Offer, Target
 from providers.config import RegistryConfig
 from providers.instances import Instance
@@ -86,6 +87,19 @@ class Registry:
                 param="provider",
             )
         return self._target((found, ""))
+
+    def again(self, target: Target) -> Target:
+        """The same model of the same instance with the key whose turn it is."""
+        found = self._instances.get(target.instance)
+        return self._target((found, target.model)) if found is not None else target
+
+    def alternatives(self, target: Target, user_path: str) -> Sequence[str]:
+        """Models that may stand in for one, the likest first, and may be called from there."""
+        catalog = self._lists.catalog
+        known = catalog.of(target.instance, target.model)
+        wanted = known or Model(f"{target.instance}/{target.model}", 0, target.instance)
+        allowed = (model for model in catalog.models if self._may(model, user_path))
+        return alternatives(wanted, allowed)
 
     def keeping(self, *routes: str) -> Sequence[Target]:
         """The instances that have one of the routes, sorted by name."""

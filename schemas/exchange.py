@@ -56,6 +56,9 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     duration: float  # seconds
     status: int | None = None  # HTTP; None if there was no answer
     error: str | None = None  # code
+    # What one that failed has used, as far as it said so. It is part of no other count.
+    usage: Usage | None = None
+    resumed: str | None = None  # how it took over a stream that another had begun: splice, continue
 
 
 class Timings(Struct, frozen=True, omit_defaults=True):
@@ -92,6 +95,7 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_request_id: str | None = None
     traceparent: str | None = None
     provider: str | None = None  # instance
+    rule: str | None = None  # the routing rule that chose the candidates
     response_model: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None

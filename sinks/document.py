@@ -59,6 +59,7 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     traceparent: str | None = None
     request_model: str | None
     provider: str | None = None
+    rule: str | None = None
     response_model: str | None = None
     status: int
     finish_reason: str | None = None
@@ -96,6 +97,7 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         traceparent=exchange.traceparent,
         request_model=exchange.request_model,
         provider=exchange.provider,
+        rule=exchange.rule,
         response_model=exchange.response_model,
         status=exchange.status,
         finish_reason=exchange.finish_reason,

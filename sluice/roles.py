@@ -43,7 +43,8 @@ async def streams(context: Context) -> None:
     """Kafka in, Kafka out."""
     from providers.dialogue import converse
     from sluice import answers, connections
-    from streams import app
+    from sluice.routing import routed
+    from streams import app, topology
     from streams.recall import Recall
     from streams.stages.call import Caller
     from streams.stages.resources import Resources
@@ -61,7 +62,11 @@ async def streams(context: Context) -> None:
             registry, converse, transport, context.clock, context.metrics, recall.request_for
         )
         config = configs.streams_config(context.settings)
-        handler = Resources(caller, registry, transport, context.clock)
+        handler = topology.pipeline(
+            caller,
+            resources=lambda handler: Resources(handler, registry, transport, context.clock),
+            failover=routed(context, registry),
+        )
         worker = app.Worker(config, kafka, handler, context.clock, context.metrics)
         await app.run(worker, context.stop, lambda: context.ready(""))
 

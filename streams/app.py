@@ -137,7 +137,7 @@ class Worker:
         self,
         config: StreamsConfig,
         kafka: KafkaConfig,
-        caller: Handler,
+        handler: Handler,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -149,9 +149,7 @@ class Worker:
         self.log = Log(kafka, clock)
         self.outcomes = Outcomes(kafka, self.log)
         sender = Sender(self.log)
-        handling = Handling(
-            topology.pipeline(caller), self.outcomes, sender, kafka.topics, clock, metrics
-        )
+        handling = Handling(handler, self.outcomes, sender, kafka.topics, clock, metrics)
         patterns = (kafka.topics.replies, f"{kafka.topics.replies}.*", *config.reply_topics)
         handling.may_reply_to = lambda topic: any(fnmatch.fnmatchcase(topic, p) for p in patterns)
         self.inflight = Inflight(config, handling, self.log, clock, metrics)

@@ -93,13 +93,15 @@ class Result:
         if isinstance(self.terminal, Failed) and self.terminal.http_headers:
             headers = self.terminal.http_headers
         provider, model = (started.provider, started.model) if started else ("", "")
+        if started is None and self._call.attempts:
+            provider, model = self._call.attempts[-1].provider, self._call.attempts[-1].model
         return Started(self.status, self.content_type, provider, model, headers)
 
 
 def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exchange:
     """The exchange of a finished request."""
     request, head = delivery.request, result.head
-    last = call.attempts[-1] if call.attempts else None
+    provider = call.winner.instance if call.winner is not None else head.provider
     error = result.error
     return Exchange(
         request_id=request.request_id,
@@ -122,7 +124,8 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         client_ip=request.client_ip,
         client_request_id=request.client_request_id,
         traceparent=request.traceparent,
-        provider=head.provider or (last.provider if last else None),
+        provider=provider or None,
+        rule=call.rule,
         response_model=result.terminal.response_model,
         finish_reason=(
             result.terminal.finish_reason if isinstance(result.terminal, Completed) else None

@@ -1,6 +1,6 @@
 """What happens to a request, top to bottom. The only file with `@app.agent`.
 
-llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ answer ─▶ provider
+llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ resources ─▶ failover ─▶ call ─▶ provider
                                           │
                                           ├─▶ llm.exchanges   the outcome, first
                                           ├─▶ llm.replies     its last piece, then
@@ -15,12 +15,16 @@ import faust
 
 from schemas.topics import Topics
 from streams.inflight import Inflight
-from streams.stages import Handler, compose
+from streams.stages import Handler, Stage, compose
 
 
-def pipeline(call: Handler) -> Handler:
+def pipeline(call: Handler, *, resources: Stage, failover: Stage) -> Handler:
     """The stages around the provider's call, outermost first."""
-    return compose(around=call)
+    return compose(
+        resources,  # files and batches: as many calls as it takes
+        failover,  # who is asked, and who next
+        around=call,
+    )
 
 
 def wire(app: faust.App, topics: Topics, inflight: Inflight) -> None:

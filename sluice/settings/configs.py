@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ingress.config import IngressConfig
 from providers.config import RegistryConfig, TransportConfig
 from providers.instances import Instance
 from schemas.kafka import KafkaConfig
 from schemas.topics import Retention, Topic, Topics, table
 from sinks.config import SinkConfig, StorageType
-from sluice.settings import gateway, kafka, upstream, work
+from sluice.settings import gateway, kafka, routing, upstream, work
 from sluice.settings.loading import Settings
 from streams.config import StreamsConfig
+from streams.routing.config import BreakerConfig, RetryConfig, RoutingConfig
 
 
 def bootstrap_servers(settings: Settings) -> str | None:
@@ -122,6 +125,7 @@ def transport_config(settings: Settings) -> TransportConfig:
     return TransportConfig(
         connect_timeout=settings[upstream.CONNECT_TIMEOUT],
         response_header_timeout=settings[upstream.RESPONSE_HEADER_TIMEOUT],
+        first_token_timeout=settings[upstream.FIRST_TOKEN_TIMEOUT],
         stream_idle_timeout=settings[upstream.STREAM_IDLE_TIMEOUT],
         max_response=settings[upstream.MAX_RESPONSE],
         http_proxy=settings[upstream.HTTP_PROXY],
@@ -142,6 +146,42 @@ def registry_config(settings: Settings) -> RegistryConfig:
         enabled_by_default=settings[upstream.ENABLED_BY_DEFAULT],
         overrides=settings.tables.overrides if settings[upstream.OVERRIDES_ENABLED] else {},
         metadata=settings.tables.metadata,
+    )
+
+
+def routing_config(settings: Settings) -> RoutingConfig:
+    """Who answers which request, and what happens when nobody does."""
+    routes = settings.tables.routes
+    retry = RetryConfig(
+        max_retries=settings[routing.MAX_RETRIES],
+        initial_backoff=settings[routing.INITIAL_BACKOFF],
+        max_backoff=settings[routing.MAX_BACKOFF],
+        backoff_factor=settings[routing.BACKOFF_FACTOR],
+        jitter=settings[routing.JITTER_FACTOR],
+        retry_after_max=settings[routing.RETRY_AFTER_MAX],
+    )
+    breaker = BreakerConfig(
+        failure_threshold=settings[routing.FAILURE_THRESHOLD],
+        success_threshold=settings[routing.SUCCESS_THRESHOLD],
+        timeout=settings[routing.BREAKER_TIMEOUT],
+    )
+    return RoutingConfig(
+        rules=routes.rules,
+        fallbacks=routes.fallbacks,
+        mode=settings[routing.FALLBACK_MODE],
+        modes=routes.modes,
+        fallback_on=settings[routing.FALLBACK_ON],
+        recovery=settings[routing.STREAM_RECOVERY],
+        strategy=settings[routing.STRATEGY],
+        retry=retry,
+        breaker=breaker,
+        retries={name: replace(retry, **each.retry) for name, each in routes.patience.items()},
+        breakers={name: replace(breaker, **each.breaker) for name, each in routes.patience.items()},
+        max_concurrency={
+            each.name: each.max_concurrency
+            for each in instances(settings)
+            if each.max_concurrency is not None
+        },
     )
 
 

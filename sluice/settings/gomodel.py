@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.settings.kinds import BOOLEAN, PATH, TEXT, Kind, duration, integer, number
+from sluice.settings.kinds import BOOLEAN, TEXT, Kind, duration, integer, number
 from sluice.settings.setting import Group, Setting
 
 _CACHING = "answers are not cached yet (issue 6)"
 _SEMANTIC = "there is no semantic cache yet (issue 6)"
-_ROUTING = "routing, retries and breakers are not settable yet (issue 5)"
 _GOVERNANCE = "usage, budgets, guardrails and the dashboard are not there yet (issue 7)"
 _BUFFERS = "exchanges go to Kafka first, so that nothing waits in a buffer that could overflow"
 _DAYS = integer(0, 36_500)
@@ -104,19 +103,9 @@ GROUP = Group(
             )
             for field in fields
         ),
-        _told("FEATURE_FALLBACK_MODE", TEXT, "manual", _ROUTING, "how fallbacks are chosen"),
-        _told("FALLBACK_MANUAL_RULES_PATH", PATH, "", _ROUTING, "the file of fallbacks"),
         _told(
             "WORKFLOW_REFRESH_INTERVAL", _WAIT, 60.0, _GOVERNANCE, "how often workflows are read"
         ),
-        _told("RETRY_MAX_RETRIES", _COUNT, 3, _ROUTING, "calls beyond the first"),
-        _told("RETRY_INITIAL_BACKOFF", _WAIT, 1.0, _ROUTING, "the first wait"),
-        _told("RETRY_MAX_BACKOFF", _WAIT, 30.0, _ROUTING, "the longest wait"),
-        _told("RETRY_BACKOFF_FACTOR", number(1, 100), 2.0, _ROUTING, "growth of waits"),
-        _told("RETRY_JITTER_FACTOR", number(0, 1), 0.1, _ROUTING, "share of a wait that is random"),
-        _told("CIRCUIT_BREAKER_FAILURE_THRESHOLD", _COUNT, 5, _ROUTING, "failures that open it"),
-        _told("CIRCUIT_BREAKER_SUCCESS_THRESHOLD", _COUNT, 2, _ROUTING, "successes that close it"),
-        _told("CIRCUIT_BREAKER_TIMEOUT", _WAIT, 30.0, _ROUTING, "how long it stays open"),
         _told("ADMIN_ENDPOINTS_ENABLED", BOOLEAN, True, _GOVERNANCE, "the admin API"),
         _told("ADMIN_UI_ENABLED", BOOLEAN, True, _GOVERNANCE, "the dashboard"),
         _told(
@@ -187,6 +176,18 @@ HONOURED = {
     "LOG_LEVEL": "",
     "HTTP_TIMEOUT": "also `10m`; the deadline of a request, however long its stream is",
     "HTTP_RESPONSE_HEADER_TIMEOUT": "",
+    "RETRY_MAX_RETRIES": "over all candidates of a request, each of which is asked once anyway; streams"
+    " are retried, too, until something of them was sent",
+    "RETRY_INITIAL_BACKOFF": "",
+    "RETRY_MAX_BACKOFF": "",
+    "RETRY_BACKOFF_FACTOR": "",
+    "RETRY_JITTER_FACTOR": "by default 1: a wait is anything between nothing and all of it",
+    "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "per model of an instance, counted by calls",
+    "CIRCUIT_BREAKER_SUCCESS_THRESHOLD": "",
+    "CIRCUIT_BREAKER_TIMEOUT": "the longest time between two probes; the first comes after 1 s",
+    "FEATURE_FALLBACK_MODE": "in `auto` the same model at other instances comes first; for streams"
+    " until something of them was sent, and with `STREAM_RECOVERY` beyond",
+    "FALLBACK_MANUAL_RULES_PATH": "also `routing.fallbacks` in `config.yaml`",
     "METRICS_ENABLED": "on by default",
     "METRICS_ENDPOINT": "",
     "REDIS_URL": "nothing needs it yet; `sluice doctor` checks it",
@@ -224,7 +225,6 @@ PREFIXES = {"SET_BUDGET_": _GOVERNANCE}
 TABLES = {
     "budgets.user_paths": _GOVERNANCE,
     "guardrails.rules": _GOVERNANCE,
-    "fallback.overrides": _ROUTING,
 }
 # Keys of config.yaml that are called otherwise than their variables.
 KEYS = {

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from providers.instances import Found, find_instances
-from sluice.settings import gateway, gomodel, kafka, upstream, work
+from sluice.settings import gateway, gomodel, kafka, routes, routing, upstream, work
+from sluice.settings.faults import Faults
 from sluice.settings.setting import Setting
 from sluice.settings.sources import Sources, Value, process_environment, read
 from sluice.settings.table import SETTINGS
-from sluice.settings.tables import Faults, Tables, understood
+from sluice.settings.tables import Tables, understood
 
 T = TypeVar("T")
 NAMES: dict[str, Setting[Any]] = {name: row for row in SETTINGS for name in row.names}
@@ -96,6 +97,9 @@ def _read_tables(settings: Settings, sources: Sources, problems: list[str]) -> N
     """Instances, aliases, allow-lists and prices, wherever they stand."""
     faults = Faults(sources.config.file, problems, settings.notes)
     settings.tables = understood(sources.config.tables, faults)
+    if path := settings[routing.FALLBACK_RULES]:
+        found = routes.from_file(path, f"{routing.FALLBACK_RULES.name}={path}", problems)
+        settings.tables.routes.fallbacks.update(found)
     settings.providers = find_instances(
         settings.environment,
         settings.tables.instances,

@@ -157,6 +157,9 @@ def _take_tables(document: dict[str, Any], config: Config) -> None:
         config.tables["models"] = {
             name: models.pop(name) for name in list(models) if isinstance(models[name], dict)
         }
+    for name, parts in tables.PARTS.items():
+        if isinstance(group := document.get(name), dict):
+            config.tables[name] = {part: group.pop(part) for part in parts if part in group}
     for key, why in gomodel.TABLES.items():
         group, _, name = key.partition(".")
         if isinstance(table := document.get(group), dict) and table.pop(name, None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -13,14 +13,16 @@ from providers.aliases import Alias, AliasTarget
 from providers.configured import Given, fields_of
 from providers.vendors import VENDORS
 from schemas.prices import Metadata, Pricing
+from sluice.settings import routes
+from sluice.settings.faults import Faults
+from sluice.settings.routes import Routes
 
-T = TypeVar("T")
 Table = dict[str, Any]
 # All that config.yaml has beside settings. `models` holds settings of GoModel's as well.
 NAMES = ("providers", "aliases", "model_overrides", "prices")
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-# What GoModel takes for an instance and Sluice does not, or not yet.
-_TOLD = {"resilience": "retries and breakers are not settable yet (issue 5)"}
+# Of these tables only some members are no settings.
+PARTS = {"routing": ("rules", "fallbacks"), "fallback": ("overrides", "manual")}
 
 
 class Tables(msgspec.Struct):
@@ -30,22 +32,7 @@ class Tables(msgspec.Struct):
     aliases: tuple[Alias, ...]
     overrides: dict[str, tuple[str, ...]]
     metadata: dict[str, Metadata]
-
-
-class Faults(msgspec.Struct):
-    """What is wrong, and what has no effect."""
-
-    file: str
-    problems: list[str]
-    notes: list[str]
-
-    def convert(self, value: object, type_: type[T], key: str) -> T | None:
-        """The value as that type. All scalars of the file are texts."""
-        try:
-            return msgspec.convert(value, type_, strict=False)
-        except msgspec.ValidationError as error:
-            self.problems.append(f"{self.file} key {key}: {error}")
-            return None
+    routes: Routes = Routes()
 
 
 def understood(tables: Mapping[str, object], faults: Faults) -> Tables:
@@ -55,6 +42,7 @@ def understood(tables: Mapping[str, object], faults: Faults) -> Tables:
         aliases=tuple(_aliases(tables.get("aliases") or {}, faults)),
         overrides=dict(_overrides(tables.get("model_overrides") or {}, faults)),
         metadata=_metadata(tables, faults),
+        routes=routes.understood(tables, faults),
     )
 
 
@@ -89,9 +77,7 @@ def _instance(name: str, entry: Table, faults: Faults) -> Given | None:
             " `type: openai` with a base_url is any service that speaks OpenAI's API"
         )
         return None
-    for key in _TOLD.keys() & entry.keys():
-        faults.notes.append(f"{where}.{key} has no effect: {_TOLD[key]}")
-        del entry[key]
+    entry.pop("resilience", None)  # of routing: see `routes`
     known = {field.lower(): field for field in fields_of(vendor)}
     models, metadata = _models(entry.pop("models", None), f"providers.{name}.models", faults)
     fields = {"MODELS": models} if models else {}

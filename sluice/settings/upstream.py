@@ -43,6 +43,12 @@ CONNECT_TIMEOUT = Setting(
     default=_TRANSPORT.connect_timeout,
     summary="Wait for a connection to a provider.",
 )
+FIRST_TOKEN_TIMEOUT = Setting(
+    name="FIRST_TOKEN_TIMEOUT",
+    kind=duration(0, 86_400),
+    default=_TRANSPORT.first_token_timeout,
+    summary="Wait for the first content of a stream, its beginning included; 0 is no matter how long.",
+)
 STREAM_IDLE_TIMEOUT = Setting(
     name="STREAM_IDLE_TIMEOUT",
     kind=duration(0.1, 86_400),
@@ -149,7 +155,8 @@ SIM_URL = Setting[str | None](
 PROVIDERS_GROUP = Group(
     "Provider calls",
     (
-        *(HTTP_TIMEOUT, RESPONSE_HEADER_TIMEOUT, CONNECT_TIMEOUT, STREAM_IDLE_TIMEOUT),
+        *(HTTP_TIMEOUT, RESPONSE_HEADER_TIMEOUT, CONNECT_TIMEOUT),
+        *(FIRST_TOKEN_TIMEOUT, STREAM_IDLE_TIMEOUT),
         *(
             *(MAX_RESPONSE, RETURN_USAGE, HTTP_PROXY, HTTPS_PROXY, NO_PROXY),
             *(MODELS_MODE, CACHE_REFRESH_INTERVAL, RECHECK_INTERVAL, CACHE_FETCH_TIMEOUT),

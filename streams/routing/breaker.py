@@ -43,10 +43,15 @@ class Breaker:
         self._probing = True
         return True
 
+    def answering(self) -> None:
+        """A call that was let through has begun to answer. However long it goes on, the next probe
+        need not wait for its end."""
+        self._probing = False
+
     def succeeded(self) -> None:
         self._failures = 0
-        if self.state == "closed":
-            return
+        if self.state != "half_open":
+            return  # one that is open learns nothing from a call that began before
         self._probing = False
         self._successes += 1
         if self._successes >= self._config.success_threshold:
@@ -61,6 +66,8 @@ class Breaker:
             if threshold and self._failures >= threshold:
                 self._open(now)
             return
+        if self.state == "open":
+            return  # of many that ran when it opened, each would make the outage longer
         self._probing = False
         self._successes = 0
         self._interval = min(self._interval * 2, self._config.timeout)

@@ -10,6 +10,9 @@ Strategy = Literal["priority", "weighted", "least_latency", "least_cost", "consi
 Recovery = Literal["splice", "continue", "error"]
 # What else than an outage lets another candidate answer.
 Trigger = Literal["context_length", "content_filter", "model_not_found", "unauthorized", "invalid"]
+# Where fallbacks come from: nowhere, from the configuration, or from that and the lists of models.
+Mode = Literal["off", "manual", "auto"]
+Affinity = Literal["user", "conversation", "user_path"]
 
 
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,13 +32,14 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fallback: tuple[str, ...] = ()  # models asked in this order when none of `use` answers
     fallback_on: tuple[Trigger, ...] | None = None  # None: as the gateway has it
     recovery: Recovery | None = None  # of streams; None: as the gateway has it
-    affinity: str = "user"  # of `consistent`: user, conversation, user_path
+    affinity: Affinity = "user"  # of `consistent`: what stays with one candidate
 
 
 class RetryConfig(Struct, frozen=True):
     """Times are seconds."""
 
-    max_retries: int = 3  # calls beyond the first, over all candidates of a request
+    # Calls beyond the first, over all candidates of a request; each of these is asked once anyway.
+    max_retries: int = 3
     initial_backoff: float = 1.0
     max_backoff: float = 30.0
     backoff_factor: float = 2.0
@@ -58,9 +62,13 @@ class RoutingConfig(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     # Model as asked or as resolved -> models asked when it does not answer.
     fallbacks: dict[str, tuple[str, ...]] = {}
-    fallback_on: tuple[Trigger, ...] = ("context_length",)
+    mode: Mode = "manual"
+    modes: dict[str, Mode] = {}  # of single models, named as in `fallbacks`
+    fallback_on: tuple[Trigger, ...] = ("context_length", "model_not_found")
     recovery: Recovery = "splice"
     strategy: Strategy = "weighted"  # of aliases with several targets
     retry: RetryConfig = RetryConfig()
     breaker: BreakerConfig = BreakerConfig()
+    retries: dict[str, RetryConfig] = {}  # of single instances
+    breakers: dict[str, BreakerConfig] = {}  # of single instances
     max_concurrency: dict[str, int] = {}  # instance -> calls at once

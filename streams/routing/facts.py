@@ -12,7 +12,7 @@ FACTS: dict[str, str] = {
     "model": "string: as asked for",
     "user_path": "string: `/a/b/c`",
     "key": "string: the name of the caller's key, empty if it has none",
-    "operation": "string: chat, embeddings, …",
+    "operation": "string: chat, count_tokens or compact",
     "dialect": "string: openai_chat, openai_responses, anthropic, gemini, …",
     "stream": "bool",
     "input_tokens": "int: estimated, four bytes of the body a token, images left out",

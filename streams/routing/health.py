@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from streams.routing.breaker import Breaker
+from schemas.metrics import Metrics
+from streams.routing.breaker import Breaker, State
 from streams.routing.config import BreakerConfig
 
 SMOOTHING = 0.2  # weight of the newest time in a moving average
+STATES: dict[State, float] = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 Key = tuple[str, str]  # instance, model
 
 
@@ -23,14 +25,8 @@ class Health:
         self._first_token: float | None = None  # moving averages
         self._answer: float | None = None
 
-    def available(self, now: float) -> bool:
-        return now >= self.resting_until and self.breaker.available(now)
-
-    def retry_in(self, now: float) -> float:
-        """Seconds after which it can be asked again."""
-        return max(self.resting_until - now, self.breaker.retry_in(now), 0.0)
-
     def rest(self, until: float) -> None:
+        """It wants to be left alone until then; never shortens a rest."""
         self.resting_until = max(self.resting_until, until)
 
     def latency(self, *, streamed: bool) -> float | None:
@@ -50,8 +46,15 @@ class Health:
 class HealthBook:
     """The health of all, made as they are first asked for, and the calls that run now."""
 
-    def __init__(self, breaker: BreakerConfig, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        breaker: BreakerConfig,
+        limits: Mapping[str, int],
+        breakers: Mapping[str, BreakerConfig] | None = None,
+    ) -> None:
+        """`limits`: calls at once, by instance; `breakers`: those of single instances."""
         self._breaker = breaker
+        self._breakers = breakers or {}
         self._limits = limits
         self._health: dict[Key, Health] = {}
         self._running: dict[str, int] = {}
@@ -60,11 +63,15 @@ class HealthBook:
     def of(self, instance: str, model: str) -> Health:
         key = (instance, model)
         if (found := self._health.get(key)) is None:
-            found = self._health[key] = Health(self._breaker)
+            found = self._health[key] = Health(self._breakers.get(instance, self._breaker))
         return found
 
-    def known(self) -> Iterable[tuple[Key, Health]]:
-        return self._health.items()
+    def shown_in(self, metrics: Metrics) -> None:
+        """The state of each breaker."""
+        metrics.gauges(
+            "sluice_breaker_state",
+            lambda: [(key, STATES[found.breaker.state]) for key, found in self._health.items()],
+        )
 
     def running(self, instance: str) -> int:
         return self._running.get(instance, 0)

@@ -31,7 +31,9 @@ class Failure(Struct, frozen=True):
     error: GatewayError
     status: int | None  # of the provider's answer; None if there was none, 2xx if it broke off
     calls: int  # of this candidate so far, this one included
-    others: bool  # other candidates are left
+    others: int  # candidates that were not asked yet
+    told: float | None = None  # seconds that the provider asks to be left alone
+    free_key: bool = False  # the same candidate has another key, which is not limited
 
 
 class Next(Struct, frozen=True):
@@ -45,24 +47,37 @@ class Next(Struct, frozen=True):
 def follow(
     failure: Failure, retries: int, config: RetryConfig, triggers: frozenset[Trigger], chance: float
 ) -> Next:
-    """`retries`: those made so far for this request; `chance` in [0, 1) makes the jitter."""
+    """`retries`: calls so far beyond the request's first; `chance` in [0, 1) makes the jitter."""
     error, others = failure.error, failure.others
     trigger = _trigger(error, failure.status)
     if trigger is not None:
         return Next("next" if others and trigger in triggers else "stop")
-    if retries >= config.max_retries or not error.retryable:
-        return Next("stop", rest=_rest(error))
-    backoff = _backoff(retries, config, chance)
-    if isinstance(error, RateLimited) and error.retry_after is not None:
-        if error.retry_after <= config.retry_after_max:
-            return Next("again", float(error.retry_after))
-        return Next("next" if others else "stop", rest=_rest(error))
+    if not error.retryable:
+        return Next("stop")
+    limited = isinstance(error, RateLimited)
+    told = failure.told or 0.0
+    rest = told if limited and not failure.free_key else 0.0
+    leave = Next("next" if others else "stop", rest=rest)
+    left = config.max_retries - retries
+    if left <= 0:
+        return leave
+    if limited and failure.free_key:
+        return Next("again")
+    if told > config.retry_after_max or not _worth_another(failure, left):
+        return leave
+    if limited and failure.told is not None:
+        return Next("again", told, rest)
+    return Next("again", max(told, _backoff(retries, config, chance)))
+
+
+def _worth_another(failure: Failure, left: int) -> bool:
+    """Whether the same candidate is asked again before the next one."""
     answered = failure.status is not None and not 200 <= failure.status < 300
-    if isinstance(error, UpstreamTimeout) and not answered and not others:
-        return Next("stop")  # a silent route is not asked again
-    if others and (not answered or failure.calls >= SAME_FIRST):
-        return Next("next")
-    return Next("again", backoff)
+    if failure.others:
+        # A call of somebody new counts for more than one of the same.
+        return answered and left > failure.others and failure.calls < SAME_FIRST
+    # A silent route is not asked again.
+    return answered or not isinstance(failure.error, UpstreamTimeout)
 
 
 def counts_against(error: GatewayError, status: int | None) -> bool:
@@ -90,7 +105,3 @@ def _trigger(error: GatewayError, status: int | None) -> Trigger | None:
 def _backoff(retries: int, config: RetryConfig, chance: float) -> float:
     longest = min(config.initial_backoff * config.backoff_factor**retries, config.max_backoff)
     return longest * (1.0 - config.jitter * chance)
-
-
-def _rest(error: GatewayError) -> float:
-    return float(error.retry_after or 0) if isinstance(error, RateLimited) else 0.0

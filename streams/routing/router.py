@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
-from providers.base import Target
+from providers.base import Offer, Target
 from schemas.clock import Clock
-from schemas.errors import GatewayError
+from schemas.errors import GatewayError, ModelNotFound
 from schemas.requests import Request
 from streams.routing.config import Recovery, RoutingConfig, Rule, Strategy, Trigger
 from streams.routing.facts import Value, facts
@@ -18,18 +19,22 @@ from streams.routing.rules import Rules
 from streams.routing.strategies import Candidate, ordered
 from streams.stages import Call
 
-
-class Offer(Struct, frozen=True):
-    """A target of a model's name, and its share where an alias has several."""
-
-    target: Target
-    weight: float = 1.0
-
-
-Resolve = Callable[[str, str], Sequence[Offer]]
-"""Model as asked for and user path to its targets; ModelNotFound or ModelAccessDenied."""
 Price = Callable[[str, str, int, int], float | None]
 """Instance, model, input and output tokens to USD; None if the price is unknown."""
+# A body that asks something of a conversation; what else names a model goes to that model only.
+_RULED = frozenset({"chat", "count_tokens", "compact"})
+
+
+class Names(Protocol):
+    """Who knows what names mean; `sluice` hands one in."""
+
+    def candidates(self, model: str, user_path: str) -> Sequence[Offer]:
+        """ModelNotFound or ModelAccessDenied if there are none."""
+        ...
+
+    def alternatives(self, target: Target, user_path: str) -> Sequence[str]:
+        """Models that may stand in for one, the likest first."""
+        ...
 
 
 class Plan(Struct, frozen=True):
@@ -47,51 +52,61 @@ class Router:
     def __init__(
         self,
         config: RoutingConfig,
-        resolve: Resolve,
+        names: Names,
         price: Price,
         health: HealthBook,
         clock: Clock,
     ) -> None:
         """BadRule if a rule cannot be used."""
         self._config = config
-        self._resolve = resolve
+        self._names = names
         self._price = price
         self._health = health
         self._clock = clock
         self._rules = Rules(config.rules)
+        self._triggers = frozenset(config.fallback_on)
 
     def plan(self, call: Call) -> Plan:
         """Who may answer; the error of the model's name if nobody may."""
         request, model = call.request, call.envelope.model
-        config = self._config
-        known: dict[str, Value] = {}
-        rule: Rule | None = None
-        if self._rules and request.operation == "chat":
+        if self._rules and request.operation in _RULED:
             known = facts(request, model, stream=call.streamed, now=self._clock.time())
-            rule = self._rules.first(known)
-        if rule is None:
-            targets = self._ranked(self._resolve(model, request.user_path), config.strategy, call)
-            names = config.fallbacks.get(model)
-            if names is None and targets:
-                first = targets[0]
-                names = config.fallbacks.get(f"{first.instance}/{first.model}")
-                names = config.fallbacks.get(first.model) if names is None else names
-            return self._made(targets, names or (), request, None)
+            if (rule := self._rules.first(known)) is not None:
+                return self._by_rule(rule, call, known)
+        config, path = self._config, request.user_path
+        try:
+            offers = self._names.candidates(model, path)
+        except ModelNotFound:
+            targets = _once(self._found(self._fallbacks(model, None, call), path))
+            if not targets:
+                raise
+            return Plan(targets, self._triggers, config.recovery)
+        targets = tuple(self._ranked(offers, config.strategy, call))
+        if names := self._fallbacks(model, targets[0], call):
+            targets = _once([*targets, *self._found(names, path)])
+        return Plan(targets, self._triggers, config.recovery)
+
+    def _by_rule(self, rule: Rule, call: Call, known: dict[str, Value]) -> Plan:
+        path = call.request.user_path
         offers: list[Offer] = []
         refused: GatewayError | None = None
         for choice in rule.use:
             try:
-                found = self._resolve(choice.model, request.user_path)
+                found = self._names.candidates(choice.model, path)
             except GatewayError as error:
                 refused = error
                 continue
             offers += [Offer(one.target, one.weight * choice.weight) for one in found]
-        if not offers and refused is not None and not rule.fallback:
+        seed = _affinity(rule, call.request, known)
+        targets = self._ranked(offers, rule.strategy, call, known, seed)
+        if self._config.mode != "off":
+            targets += self._found(rule.fallback, path)
+        if not targets and refused is not None:
             raise refused
-        seed = _affinity(rule, request, known)
-        return self._made(
-            self._ranked(offers, rule.strategy, call, known, seed), rule.fallback, request, rule
-        )
+        triggers = self._triggers if rule.fallback_on is None else frozenset(rule.fallback_on)
+        return Plan(_once(targets), triggers, rule.recovery or self._config.recovery, rule.name)
+
+    # -- strategies
 
     def _ranked(
         self,
@@ -122,29 +137,43 @@ class Router:
                 price = self._price(target.instance, target.model, given, limit or given)
         return Candidate(target, offer.weight, health.latency(streamed=call.streamed), price)
 
-    def _made(
-        self, targets: list[Target], fallback: Sequence[str], request: Request, rule: Rule | None
-    ) -> Plan:
-        for name in fallback:
-            try:
-                targets += [offer.target for offer in self._resolve(name, request.user_path)]
-            except GatewayError:  # a fallback that is not there now is no reason to refuse
-                continue
-        once: dict[tuple[str, str], Target] = {}
-        for target in targets:
-            once.setdefault((target.instance, target.model), target)
+    # -- fallbacks
+
+    def _fallbacks(self, model: str, target: Target | None, call: Call) -> Sequence[str]:
+        """The names of those that stand in: of the model as it was asked for, else as it is called at
+        its instance, else as its provider calls it."""
         config = self._config
-        triggers = config.fallback_on
-        recovery = config.recovery
-        if rule is not None:
-            triggers = config.fallback_on if rule.fallback_on is None else rule.fallback_on
-            recovery = rule.recovery or config.recovery
-        return Plan(
-            tuple(once.values()),
-            frozenset(triggers),
-            recovery,
-            rule.name if rule else None,
-        )
+        if config.mode == "off" and not config.modes:
+            return ()
+        called = [model]
+        if target is not None:
+            called += [f"{target.instance}/{target.model}", target.model]
+        mode = next((config.modes[name] for name in called if name in config.modes), config.mode)
+        if mode == "off":
+            return ()
+        fallbacks = config.fallbacks
+        named = next((fallbacks[name] for name in called if name in fallbacks), ())
+        if mode == "manual" or target is None or call.request.operation != "chat":
+            return named
+        return (*named, *self._names.alternatives(target, call.request.user_path))
+
+    def _found(self, names: Sequence[str], user_path: str) -> list[Target]:
+        targets: list[Target] = []
+        for name in names:
+            try:
+                offers = self._names.candidates(name, user_path)
+            except GatewayError:  # one that is not there now is no reason to refuse
+                continue
+            targets += [offer.target for offer in offers]
+        return targets
+
+
+def _once(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Each model of each instance where it stands first."""
+    found: dict[tuple[str, str], Target] = {}
+    for target in targets:
+        found.setdefault((target.instance, target.model), target)
+    return tuple(found.values())
 
 
 def _affinity(rule: Rule, request: Request, known: dict[str, Value]) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import cel_expr_python.cel as cel
 import structlog
 
 from streams.routing.config import Rule
@@ -12,12 +12,8 @@ from streams.routing.facts import FACTS, Value
 
 log = structlog.get_logger()
 
-_TYPES = {
-    "string": cel.Type.STRING,
-    "bool": cel.Type.BOOL,
-    "int": cel.Type.INT,
-    "map of strings": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
-}
+if TYPE_CHECKING:
+    import cel_expr_python.cel as cel
 
 
 class BadRule(ValueError):
@@ -29,9 +25,7 @@ class Rules:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         """BadRule says which rule cannot be used and why."""
-        variables = {name: _TYPES[kind.partition(":")[0]] for name, kind in FACTS.items()}
-        env = cel.NewEnv(variables=variables)
-        self._rules = [(rule, _compiled(env, rule)) for rule in rules]
+        self._rules = [(rule, condition) for rule, condition in _compiled(rules)]
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -48,14 +42,26 @@ class Rules:
         return None
 
 
-def _compiled(env: cel.Env, rule: Rule) -> cel.Expression:
-    if not rule.use:
-        raise BadRule(f"{rule.name}: `use` names no model")
-    try:
-        condition = env.compile(rule.when)
-    except RuntimeError as error:
-        raise BadRule(f"{rule.name}: `when` is no condition: {error}") from error
-    if condition.return_type() != cel.Type.BOOL:
-        kind = condition.return_type()
-        raise BadRule(f"{rule.name}: `when` gives {kind}, not true or false")
-    return condition
+def _compiled(rules: Sequence[Rule]) -> Iterator[tuple[Rule, cel.Expression]]:
+    if not rules:
+        return
+    import cel_expr_python.cel as cel  # 9 MB, which a worker without rules does without
+
+    types = {
+        "string": cel.Type.STRING,
+        "bool": cel.Type.BOOL,
+        "int": cel.Type.INT,
+        "map of strings": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+    }
+    variables = {name: types[kind.partition(":")[0]] for name, kind in FACTS.items()}
+    env = cel.NewEnv(variables=variables)
+    for rule in rules:
+        if not rule.use:
+            raise BadRule(f"{rule.name}: `use` names no model")
+        try:
+            condition = env.compile(rule.when)
+        except RuntimeError as error:
+            raise BadRule(f"{rule.name}: `when` is no condition: {error}") from error
+        if (kind := condition.return_type()) != cel.Type.BOOL:
+            raise BadRule(f"{rule.name}: `when` gives {kind}, not true or false")
+        yield rule, condition

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from functools import reduce
 
+from providers.base import Target
 from schemas.bodies import Envelope
 from schemas.envelopes import error_event
 from schemas.errors import GatewayError
@@ -22,8 +23,11 @@ class Call:
         "envelope",
         "first_content",
         "request",
+        "rule",
         "streamed",
+        "target",
         "upstream_started",
+        "winner",
     )
 
     def __init__(self, request: Request, envelope: Envelope) -> None:
@@ -32,8 +36,11 @@ class Call:
         self.streamed = envelope.stream  # pieces of the answer go out as they come
         self.attempts: list[Attempt] = []
         self.abort: Callable[[GatewayError], bytes] | None = None  # of the answer that has begun
-        self.upstream_started: float | None = None  # monotonic seconds
+        self.upstream_started: float | None = None  # monotonic seconds, of the first call
         self.first_content: float | None = None  # monotonic seconds
+        self.target: Target | None = None  # who is to be called; None: whom the model's name means
+        self.winner: Target | None = None  # who ended what another had begun
+        self.rule: str | None = None  # the routing rule that held
 
     def in_band(self, error: GatewayError) -> bytes:
         """The event that ends the caller's stream with `error`."""

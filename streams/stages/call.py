@@ -18,6 +18,7 @@ from schemas.exchange import Attempt
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
 from schemas.requests import Request
+from schemas.usage import Usage
 from streams.stages import Call, Replies
 
 ERROR_BODY_BYTES = 1 << 20
@@ -56,24 +57,16 @@ class Caller:
         self._metrics = metrics
         self._recall = recall
 
-    async def __call__(self, call: Call) -> Replies:
-        try:
-            target = self._target(call)
-        except GatewayError as error:
-            yield Failed(error, error.status)
-            return
-        async with aclosing(self.ask(call, target)) as replies:
-            async for reply in replies:
-                yield reply
-
     def _target(self, call: Call) -> Target:
+        if call.target is not None:
+            return call.target
         if (relay := call.request.relay) is None:
             return self._targets.resolve(call.envelope.model, call.request.user_path)
         return replace(self._targets.instance(relay.provider), model=call.envelope.model)
 
-    async def ask(self, call: Call, target: Target) -> Replies:
-        """One call of one target."""
+    async def __call__(self, call: Call) -> Replies:
         try:
+            target = self._target(call)
             request = call.request
             if self._recall is not None:
                 request = await self._recall(request, target)
@@ -95,7 +88,9 @@ class Caller:
             sent = dialogue.sent
             if target.endpoint.proxy is not None:
                 sent = replace(sent, proxy=target.endpoint.proxy)
-            async with self._transport.send(sent) as response:
+            # What is relayed does not say whether it is a stream.
+            expected = call.streamed and call.request.relay is None
+            async with self._transport.send(sent, content_expected=expected) as response:
                 attempt.status = response.status
                 if not 200 <= response.status < 300:
                     body = await response.read(ERROR_BODY_BYTES)
@@ -117,6 +112,9 @@ class Caller:
                 async with aclosing(_decoded(response, decoder)) as replies:
                     async for reply in replies:
                         attempt.note(reply)
+                        if expected and attempt.first_content is not None:
+                            response.content_seen()
+                            expected = False
                         yield reply
         except GatewayError as error:
             attempt.note(failure := Failed(error, error.status))
@@ -132,7 +130,7 @@ class Caller:
         self._metrics.histogram("sluice_upstream_duration_seconds", provider).observe(
             attempt.duration
         )
-        if (first := attempt.call.first_content) is not None:
+        if (first := attempt.first_content) is not None:
             self._metrics.histogram("sluice_first_token_seconds", provider).observe(
                 first - attempt.begun
             )
@@ -184,14 +182,20 @@ class _Attempt:
         self._started_at = rfc3339(clock.time())
         self._clock = clock
         self._error: str | None = None
-        call.upstream_started = self.begun
+        self._usage: Usage | None = None
+        self.first_content: float | None = None  # monotonic seconds
+        if call.upstream_started is None:
+            call.upstream_started = self.begun
 
     def note(self, reply: Reply) -> None:
         if isinstance(reply, Chunk):
-            if self.call.first_content is None and reply.content:
-                self.call.first_content = self._clock.monotonic()
+            if self.first_content is None and reply.content:
+                self.first_content = self._clock.monotonic()
+                if self.call.first_content is None:
+                    self.call.first_content = self.first_content
         elif isinstance(reply, Failed):
             self._error = reply.error.code
+            self._usage = reply.usage
 
     def close(self) -> None:
         self.duration = round(self._clock.monotonic() - self.begun, 6)
@@ -203,5 +207,6 @@ class _Attempt:
                 self.duration,
                 self.status,
                 self._error,
+                self._usage,
             )
         )

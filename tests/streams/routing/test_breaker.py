@@ -87,3 +87,29 @@ def test_a_threshold_of_zero_turns_it_off(failures: int) -> None:
         breaker.failed(0.0)
 
     assert breaker.available(0.0)
+
+
+def test_calls_that_ran_when_it_opened_say_nothing_more() -> None:
+    """Fifty requests that fail together make one outage of one second, not of thirty; one that still
+    ends well closes nothing."""
+    breaker = Breaker(CONFIG)
+    for _ in range(50):
+        assert breaker.enter(0.0)
+    for _ in range(50):
+        breaker.failed(0.0)
+    assert breaker.retry_in(0.0) == 1.0
+    breaker.succeeded()
+
+    assert breaker.state == "open"
+    assert not breaker.available(0.5)
+
+
+def test_a_long_answer_does_not_hold_up_the_next_probe() -> None:
+    """A probe that answers lets the next one through before its stream has ended."""
+    breaker = opened()
+    breaker.enter(1.0)
+    assert not breaker.available(1.0)
+    breaker.answering()
+
+    assert breaker.available(1.0)
+    assert breaker.state == "half_open"

@@ -30,12 +30,29 @@ def step(
     retries: int = 0,
     triggers: frozenset[Trigger] = frozenset(),
 ) -> Next:
-    return follow(Failure(error, status, calls, others), retries, CONFIG, triggers, 0.0)
+    told = None if error.retry_after is None else float(error.retry_after)
+    failure = Failure(error, status, calls, int(others), told)
+    return follow(failure, retries, CONFIG, triggers, 0.0)
 
 
 def test_a_short_retry_after_is_waited_for() -> None:
     """429 with Retry-After up to RETRY_AFTER_MAX: the same candidate again, after that time."""
-    assert step(RateLimited(retry_after=5), 429) == Next("again", 5.0)
+    assert step(RateLimited(retry_after=5), 429) == Next("again", 5.0, 5.0)
+    assert step(RateLimited(retry_after=5), 429, calls=2, retries=1) == Next("next", 0.0, 5.0)
+
+
+def test_another_key_is_tried_at_once() -> None:
+    """A limit holds for one key; the instance's others are asked without a wait, and it does not rest."""
+    failure = Failure(RateLimited(), 429, 1, 1, 60.0, free_key=True)
+
+    assert follow(failure, 0, CONFIG, frozenset(), 0.0) == Next("again")
+    assert follow(failure, 3, CONFIG, frozenset(), 0.0) == Next("next")
+
+
+def test_an_overload_that_says_how_long_is_waited_for() -> None:
+    """503 with Retry-After: at least so long, and not at all if it is too long."""
+    assert step(UpstreamError(retry_after=4), 503) == Next("again", 4.0)
+    assert step(UpstreamError(retry_after=60), 503) == Next("next")
 
 
 @pytest.mark.parametrize(("others", "expected"), [(True, "next"), (False, "stop")])
@@ -71,7 +88,7 @@ def test_waits_grow_up_to_the_longest() -> None:
 
 def test_jitter_takes_a_share_of_the_wait() -> None:
     """Full jitter makes any wait down to none of it; half of it keeps half."""
-    failure = Failure(UpstreamError(), 500, 1, False)
+    failure = Failure(UpstreamError(), 500, 1, 0)
     half = RetryConfig(initial_backoff=1.0, jitter=0.5)
 
     assert follow(failure, 0, CONFIG, frozenset(), 0.75).wait == 0.25
@@ -116,8 +133,17 @@ def test_what_no_repetition_mends(error: GatewayError, status: int, trigger: Tri
 
 
 def test_the_budget_is_the_requests() -> None:
-    """After the last retry nobody is asked, however many candidates are left."""
-    assert step(UpstreamUnreachable(), None, retries=3).step == "stop"
+    """After the last retry nobody is asked a second time; who was not asked yet is asked once."""
+    assert step(UpstreamUnreachable(), None, retries=3).step == "next"
+    assert step(UpstreamUnreachable(), None, retries=3, others=False).step == "stop"
+
+
+def test_calls_are_spared_for_those_who_were_not_asked_yet() -> None:
+    """With as many candidates left as retries, nobody is asked twice."""
+    failure = Failure(UpstreamError(), 500, 1, 3)
+
+    assert follow(failure, 0, CONFIG, frozenset(), 0.0) == Next("next")
+    assert follow(failure, 0, RetryConfig(max_retries=4), frozenset(), 0.5).step == "again"
 
 
 def test_what_tells_of_a_providers_health() -> None:

@@ -1,0 +1,26 @@
+"""The routing of a worker, made from its settings."""
+
+from __future__ import annotations
+
+from providers.registry import Registry
+from sluice.process import CannotStart, Context
+from sluice.settings import configs
+from streams.routing.attempts import Attempts
+from streams.routing.health import HealthBook
+from streams.routing.router import Router
+from streams.routing.rules import BadRule
+from streams.stages import Stage
+from streams.stages.failover import failover
+
+
+def routed(context: Context, registry: Registry) -> Stage:
+    """The stage that chooses who answers; CannotStart if a rule cannot be used."""
+    config = configs.routing_config(context.settings)
+    health = HealthBook(config.breaker, config.max_concurrency, config.breakers)
+    try:
+        router = Router(config, registry, registry.price, health, context.clock)
+    except BadRule as error:
+        raise CannotStart(f"routing.rules in config.yaml: {error}") from error
+    attempts = Attempts(health, registry, config.retry, context.clock)
+    health.shown_in(context.metrics)
+    return failover(router, attempts, config, context.clock, context.metrics)
