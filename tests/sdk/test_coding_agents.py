@@ -1,5 +1,6 @@
 """The traffic of coding agents: Claude Code's over Messages, Codex's over Responses."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from tests.sdk.given import ARGUMENTS, SCHEMAS, TOOLS
+from tests.sdk.given import ARGUMENTS, PNG, SCHEMAS, TOOLS
 from tests.sdk.world import KEY, MODELS, World
 
 pytestmark = [
@@ -221,6 +222,84 @@ def test_claude_code_at_another_base_url(world: World, mark: str, path: str) -> 
     assert KEY not in json.dumps(asked[0].headers)
 
 
+# What else it is known to send, in a turn or in the history.
+ADAPTIVE = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}}
+CLEARING = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
+TITLE = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}},
+    "required": ["title"],
+    "additionalProperties": False,
+}
+CLAUDE_CODE: dict[str, Any] = {
+    "adaptive": ADAPTIVE,
+    "context": {"context_management": CLEARING},
+    "ttl": {"system": [{"type": "text", "text": "a", "cache_control": CACHED | {"ttl": "1h"}}]},
+    "temperature": {"temperature": 1, "thinking": {"type": "disabled"}},
+    "eager": {"tools": [MANY[0] | {"eager_input_streaming": True}]},
+    "strict": {"tools": [MANY[0] | {"strict": True}]},
+    "deferred": {"tools": [MANY[1], MANY[0] | {"defer_loading": True}]},
+    "search": {"tools": [*MANY, {"type": "web_search_20250305", "name": "web_search"}]},
+    "title": {
+        "tools": [],
+        "thinking": {"type": "disabled"},
+        "output_config": {"format": {"type": "json_schema", "schema": TITLE}},
+    },
+}
+USED = {"type": "tool_use", "id": "toolu_1", "name": "get_time", "input": {"zone": "UTC"}}
+
+
+def used(*content: Any, **members: Any) -> list[Any]:
+    """A history that ends with the result of a tool."""
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": list(content), **members}
+    return [
+        said("What time is it?"),
+        {"role": "assistant", "content": [{"type": "text", "text": "I look."}, USED]},
+        {"role": "user", "content": [result, {"type": "text", "text": "Go on."}]},
+    ]
+
+
+PICTURE = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PNG).decode()}
+CLAUDE_CODES_PAST: dict[str, Any] = {
+    "picture": used({"type": "text", "text": "seen"}, {"type": "image", "source": PICTURE}),
+    "failure": used({"type": "text", "text": "no"}, is_error=True),
+    "reference": used({"type": "tool_reference", "tool_name": "get_time"}),
+    "reminder": [said("a"), {"role": "assistant", "content": "b"}, said("c"), said("d")],
+}
+
+
+def ask_raw(world: World, path: str, body: dict[str, Any], **headers: str) -> str:
+    """The stream, whose status was good."""
+    with httpx.Client(base_url=world.url, timeout=30) as client:
+        found = client.post(path, json=body, headers={"authorization": f"Bearer {KEY}"} | headers)
+    assert found.status_code == 200, found.text
+    return found.text
+
+
+@pytest.mark.parametrize("name", CLAUDE_CODE)
+def test_what_claude_code_sends(world: World, upstream: str, mark: str, name: str) -> None:
+    """Nothing that it sends with a turn is a reason to refuse it, whoever answers."""
+    model = MODELS[upstream].replace("gpt-4.1", "gpt-5.1")
+    body = claude_code(model, [said(mark)], **CLAUDE_CODE[name])
+    found = ask_raw(world, "/v1/messages?beta=true", body, **{"anthropic-beta": BETAS})
+
+    assert "event: message_stop" in found
+    assert world.seen(mark)[0].dialect == upstream
+
+
+@pytest.mark.parametrize("name", CLAUDE_CODES_PAST)
+def test_what_claude_code_sends_again(world: World, upstream: str, mark: str, name: str) -> None:
+    """Nothing that it keeps of the past is either, also if another model was there before."""
+    model = MODELS[upstream].replace("gpt-4.1", "gpt-5.1")
+    messages = [said(mark), {"role": "assistant", "content": "Yes?"}, *CLAUDE_CODES_PAST[name]]
+    body = claude_code(model, messages, thinking={"type": "disabled"})
+    found = ask_raw(world, "/v1/messages?beta=true", body, **{"anthropic-beta": BETAS})
+
+    assert "event: message_stop" in found
+    if name == "picture" and upstream == "messages":
+        assert "image/png" in json.dumps(world.seen(mark)[0].body)
+
+
 # -- Codex: https://github.com/openai/codex, codex-rs/core/src/client.rs
 
 CODEX_TOOLS: list[Any] = [
@@ -306,8 +385,8 @@ def agent(world: World) -> Iterator[Codex]:
         yield Codex(client)
 
 
-def output(item: dict[str, Any], text: str) -> dict[str, Any]:
-    return {"type": f"{item['type']}_output", "call_id": item["call_id"], "output": text}
+def output(item: dict[str, Any], given: Any) -> dict[str, Any]:
+    return {"type": f"{item['type']}_output", "call_id": item["call_id"], "output": given}
 
 
 def test_codex(world: World, agent: Codex, upstream: str, mark: str) -> None:
@@ -395,3 +474,87 @@ def test_codex_sees_a_broken_stream(world: World, upstream: str, mark: str, faul
     last = json.loads(found.text.rstrip().splitlines()[-1].removeprefix("data: "))
     assert "response.completed" not in kinds
     assert last.get("type") in ("response.failed", "error") or "error" in last
+
+
+# What else it is known to send, in a turn or in the history.
+CODEX: dict[str, Any] = {
+    "metadata": {"client_metadata": {"x-codex-installation-id": "a"}},
+    "tier": {"service_tier": "priority"},
+    "search": {"tools": [*CODEX_TOOLS, {"type": "web_search", "external_web_access": False}]},
+    "no reasoning": {"reasoning": None, "include": []},
+    "most reasoning": {"reasoning": {"effort": "xhigh", "summary": "detailed"}},
+    "format": {
+        "text": {
+            "format": {"type": "json_schema", "name": "codex_output_schema", "schema": TITLE},
+            "verbosity": "low",
+        }
+    },
+}
+CALL = {"type": "function_call", "name": "shell", "arguments": "{}", "call_id": "call_1"}
+PATCHED = {"type": "custom_tool_call", "call_id": "call_1", "name": "apply_patch", "input": "p"}
+URL = f"data:image/png;base64,{PICTURE['data']}"
+SEEN = [{"type": "input_text", "text": "x"}, {"type": "input_image", "image_url": URL}]
+
+
+def replied(text: str, **members: Any) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": text}]
+    return {"type": "message", "role": "assistant", "content": content, **members}
+
+
+SEARCHED = {"type": "search", "query": "q"}
+CODEXS_PAST: dict[str, Any] = {
+    "developer": [spoken("a") | {"role": "developer"}],
+    "phase": [replied("b", phase="commentary")],
+    "parts": [CALL, output(CALL, SEEN)],
+    "picture": [{"type": "message", "role": "user", "content": SEEN}],
+    "reasoning": [
+        {"type": "reasoning", "summary": [], "content": None, "encrypted_content": None},
+        replied("b"),
+    ],
+    "search": [
+        {"type": "web_search_call", "status": "completed", "action": SEARCHED},
+        replied("b"),
+    ],
+    "patch": [PATCHED, output(PATCHED, "x")],
+    "namespace": [CALL | {"namespace": "mcp__x"}, output(CALL, "x")],
+}
+
+
+@pytest.mark.parametrize("name", CODEX)
+def test_what_codex_sends(world: World, upstream: str, mark: str, name: str) -> None:
+    """Nothing that it sends with a turn is a reason to refuse it, whoever answers."""
+    model = MODELS[upstream].replace("gpt-4.1", "gpt-5.1")
+    found = ask_raw(world, "/v1/responses", codex(model, [spoken(mark)], **CODEX[name]))
+
+    assert "event: response.completed" in found
+    assert world.seen(mark)[0].dialect == upstream
+
+
+@pytest.mark.parametrize("name", CODEXS_PAST)
+def test_what_codex_sends_again(world: World, upstream: str, mark: str, name: str) -> None:
+    """Nothing that it keeps of the past is either, also if another model was there before."""
+    model = MODELS[upstream].replace("gpt-4.1", "gpt-5.1")
+    items = [spoken("a"), *CODEXS_PAST[name], spoken(mark)]
+    found = ask_raw(world, "/v1/responses", codex(model, items, tools=[PATCH, *CODEX_TOOLS]))
+
+    assert "event: response.completed" in found
+    assert world.seen(mark)[0].dialect == upstream
+
+
+def test_codex_ran_a_local_shell(world: World, upstream: str, mark: str) -> None:
+    """The history of OpenAI's own tool is refused by name by a provider that has none such, or left out
+    as a whole: a result never goes without its call."""
+    action = {"type": "exec", "command": ["ls"]}
+    call = {
+        "type": "local_shell_call",
+        "call_id": "call_1",
+        "status": "completed",
+        "action": action,
+    }
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "x"}
+    body = codex(MODELS[upstream], [spoken("a"), call, result, spoken(mark)])
+
+    found = ask_raw(world, "/v1/responses", body, **{"sluice-drop-params": "true"})
+
+    assert "event: response.completed" in found
+    assert world.seen(mark)[0].results == ([("call_1", "x")] if upstream == "responses" else [])

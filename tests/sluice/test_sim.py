@@ -286,6 +286,25 @@ async def test_gemini_as_its_own_sdk_writes_it(sim: aiohttp.ClientSession) -> No
     assert calls == [{"name": "f", "args": {"mime_type": "simulated"}}]
 
 
+@pytest.mark.parametrize(("model", "status"), [("gemini-2.5-pro", 200), ("gemini-3-pro", 400)])
+async def test_gemini_insists_on_signatures_since_3(
+    sim: aiohttp.ClientSession, model: str, status: int
+) -> None:
+    """A call without one is refused by the models that refuse it."""
+    call = {"functionCall": {"name": "f", "args": {}}}
+    result = {"functionResponse": {"name": "f", "response": {"output": "x"}}}
+    body = {
+        "contents": [
+            {"role": "user", "parts": [{"text": "hi"}]},
+            {"role": "model", "parts": [call]},
+            {"role": "user", "parts": [result]},
+        ],
+        "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
+    }
+    async with sim.post(f"/v1beta/models/{model}:generateContent", json=body) as response:
+        assert response.status == status
+
+
 def test_scripts() -> None:
     """Parts may stand in any order; other names mean `sim-echo`."""
     assert parse("sim") == parse("sim-echo") == parse("gpt-4o") == Script()

@@ -29,6 +29,7 @@ class _Kind(Struct):
     type: str | None = None
     role: str | None = None
     id: str | None = None
+    call_id: str | None = None
 
 
 class _Message(Struct):
@@ -94,6 +95,7 @@ class History:
         self._spoken = False  # a message is in it
         self._called = False  # a call is in it
         self._signed: dict[str, Carried] = {}  # tokens by the call that they belong to
+        self._natives: set[str] = set()  # calls of tools that only this dialect knows
 
     def add(self, raw: Raw, place: str) -> None:
         """One item; InvalidRequest if it cannot be understood."""
@@ -112,6 +114,8 @@ class History:
             self.turns.append(Turn(_ROLES[found.role], (Native(DIALECT, kind, raw),)))
         else:
             self._parts.append(Native(DIALECT, kind, raw))
+            if found.call_id is not None:
+                self._natives.add(found.call_id)
 
     def close(self) -> None:
         """The assistant's turn is over."""
@@ -175,6 +179,9 @@ class History:
     def _result(self, raw: Raw, place: str, *, custom: bool) -> None:
         self.close()
         found = decoded(_output, raw, place)
+        if found.call_id in self._natives:  # where its call is left out it would answer nothing
+            self.turns.append(Turn("tool", (Native(DIALECT, "function_call_output", raw),)))
+            return
         where = f"{place}.output"
         parts: list[Text | Media] = []
         for part in parse_parts(decoded(_content, found.output, where), where):

@@ -155,6 +155,19 @@ def test_items_of_other_tools() -> None:
         assert turn.parts == (Native("openai_responses", str(item["type"]), raw(item)),)
 
 
+def test_the_output_of_such_a_tool() -> None:
+    """It goes where its call goes: alone it would answer a call that a provider was not told of."""
+    shell = {"type": "local_shell_call", "call_id": "c", "action": {"command": ["ls"]}}
+    output = {"type": "function_call_output", "call_id": "c", "output": "x"}
+    call, result = turns(shell, output)
+
+    assert isinstance(call.parts[0], Native)
+    assert (result.role, result.parts) == (
+        "tool",
+        (Native("openai_responses", "function_call_output", raw(output)),),
+    )
+
+
 def test_pictures() -> None:
     """A picture that the model drew is a picture; one that failed is only kept."""
     drawn = {"type": "image_generation_call", "id": "ig_1", "status": "completed"}
