@@ -130,6 +130,10 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "streams/caches/redis.py": ("tests/contracts/test_caches.py", "one of those it runs over"),
     "streams/delivery.py": ("tests/streams/test_inflight.py", "data of what is in flight"),
     "streams/log.py": ("tests/crash/test_worker.py", "is nothing without a log"),
+    "streams/routing/attempts.py": (
+        "tests/streams/stages/test_failover.py",
+        "seen in who is asked",
+    ),
     "streams/stages/__init__.py": ("tests/test_docs.py", "the recipe of a stage is run"),
     "streams/thread.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
     "streams/topology.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),
