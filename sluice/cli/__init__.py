@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sim": ("roles", "Run the simulated provider alone."),
     "doctor": ("doctor", "Check settings and every connection, and say what to mend."),
     "topics": ("topics", "Create or describe the Kafka topics."),
+    "dlq": ("dlq", "List, show and redrive dead letters."),
     "settings": ("settings", "Show the settings that are in force, or document all."),
     "version": ("settings", "Print the version."),
 }

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
 import click
 
 from schemas.kafka import KafkaConfig
 from schemas.topics import Topic
+from sluice.cli.connecting import kafka_or_exit, run
 from sluice.cli.output import fail, json_option, print_json, print_table, settings_or_exit
 from sluice.settings import Settings, kafka as rows
-from sluice.settings.configs import bootstrap_servers, kafka_config, topic_table
+from sluice.settings.configs import topic_table
 from sluice.settings.kinds import show_duration, show_size
-
-T = TypeVar("T")
 
 
 @click.group()
@@ -31,7 +26,7 @@ def create(as_json: bool) -> None:
 
     settings = settings_or_exit()
     kafka, wanted = _target(settings)
-    changes = _run(admin.ensure(kafka, wanted, settings[rows.REPLICATION_FACTOR]), kafka)
+    changes = run(admin.ensure(kafka, wanted, settings[rows.REPLICATION_FACTOR]), kafka)
     if as_json:
         print_json(changes)
     else:
@@ -48,7 +43,7 @@ def describe(as_json: bool) -> None:
     from sluice import topics as admin
 
     kafka, wanted = _target(settings_or_exit())
-    found = _run(admin.describe(kafka, wanted), kafka)
+    found = run(admin.describe(kafka, wanted), kafka)
     if as_json:
         print_json(found)
         return
@@ -77,23 +72,4 @@ def _shown(milliseconds: int | None) -> str:
 
 
 def _target(settings: Settings) -> tuple[KafkaConfig, list[Topic]]:
-    servers = bootstrap_servers(settings)
-    if servers is None:
-        fail(
-            "KAFKA_BOOTSTRAP_SERVERS is not set, and no embedded broker has run in "
-            f"{settings.data_dir}: set it, or start `sluice serve` or `sluice broker` first"
-        )
-    return kafka_config(settings, servers), topic_table(settings)
-
-
-def _run(work: Coroutine[Any, Any, T], kafka: KafkaConfig) -> T:
-    from aiokafka.errors import KafkaError
-
-    from sluice.topics import TopicsError, describe_error
-
-    try:
-        return asyncio.run(work)
-    except TopicsError as error:
-        fail(str(error))
-    except (KafkaError, OSError, TimeoutError) as error:
-        fail(f"Kafka at {kafka.bootstrap_servers} cannot be used: {describe_error(error)}")
+    return kafka_or_exit(settings), topic_table(settings)

@@ -1,0 +1,59 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from typing_extensions import override
+
+from schemas.clock import SystemClock, from_rfc3339
+from sluice.settings.kinds import duration
+
+_AGE = duration(0, 3650 * 86_400.0)
+
+
+class When(click.ParamType):
+    """A time as epoch seconds: RFC 3339, a date, or how long ago it was."""
+
+    name = "time"
+
+    @override
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return SystemClock().time() - _AGE.parse(value)
+        except ValueError:
+            pass
+        try:
+            if len(value) == len("2026-01-31"):
+                return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
+            return from_rfc3339(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}; a time is 2h, 2026-01-31 or 2026-01-31T12:00:00Z")
+
+
+WHEN = When()
+since_option = click.option("--since", type=WHEN, help="From then on: 2h, 2026-01-31, RFC 3339.")
+until_option = click.option("--until", type=WHEN, help="Before then.")
+
+
+def short(text: str, width: int) -> str:
+    """One line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def clock_time(text: str) -> str:
+    """An RFC 3339 time to the second, without what every line would repeat."""
+    return text[:19].replace("T", " ")
+
+
+def colour(text: str, name: str | None) -> str:
+    """In a colour, if somebody looks at it."""
+    return click.style(text, fg=name) if name and sys.stdout.isatty() else text
