@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from typing_extensions import override
 
 from schemas.clock import SystemClock, from_rfc3339
 from sluice.settings.kinds import duration
+
+if TYPE_CHECKING:
+    from sluice.operations.filters import Filter
 
 _AGE = duration(0, 3650 * 86_400.0)
 
@@ -38,6 +41,24 @@ class When(click.ParamType):
             self.fail(f"{value!r}: {error}; a time is 2h, 2026-01-31 or 2026-01-31T12:00:00Z")
 
 
+class FilterType(click.ParamType):
+    """A condition on exchanges."""
+
+    name = "field=pattern"
+
+    @override
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Filter:
+        from sluice.operations.filters import parse
+
+        try:
+            return parse(value)
+        except ValueError as error:
+            self.fail(str(error))
+
+
+FILTER = FilterType()
 WHEN = When()
 since_option = click.option("--since", type=WHEN, help="From then on: 2h, 2026-01-31, RFC 3339.")
 until_option = click.option("--until", type=WHEN, help="Before then.")

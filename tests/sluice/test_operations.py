@@ -1,13 +1,16 @@
-"""What operators' commands decide, as data: letters, plans."""
+"""What operators' commands decide, as data: letters, plans, filters."""
 
 import pytest
+from msgspec import Raw
 
 from schemas import headers as h
 from schemas.clock import rfc3339
+from schemas.exchange import Body, ErrorInfo, Exchange, Timings
 from schemas.headers import Headers
 from schemas.requests import MAX_ID_CHARS, Position, from_record
 from schemas.topics import Topics
 from sluice.operations.dlq import Wanted, plans
+from sluice.operations.filters import FIELDS, all_take, parse
 from sluice.operations.letters import Letter, letter, shown
 from sluice.operations.redrive import Known, bases, plan
 
@@ -163,3 +166,58 @@ def test_wanted() -> None:
         assert wanted.takes(found)
     for wanted in (Wanted(("8",)), Wanted(("7",), "other")):
         assert not wanted.takes(found)
+
+
+def exchange() -> Exchange:
+    return Exchange(
+        request_id="1",
+        outcome="failed",
+        created_at="2026-01-01T00:00:00Z",
+        finished_at="2026-01-01T00:00:01Z",
+        operation="chat",
+        dialect="openai_chat",
+        stream=True,
+        source="/kafka",
+        user_path="/team/ann",
+        request_model="gpt-4o",
+        status=502,
+        delivery_attempt=1,
+        kafka=Position("llm.requests", 0, 0),
+        timings=Timings(1.0),
+        request=Body(Raw(b"{}")),
+        error=ErrorInfo("upstream_error", "provider_error", "no"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("model=gpt-4o", True),
+        ("model=gpt-*", True),
+        ("model=GPT-4o", False),
+        ("status=5??", True),
+        ("stream=true", True),
+        ("outcome!=completed", True),
+        ("outcome!=failed", False),
+        ("provider=", True),
+        ("provider=*", True),
+        ("user_path=/team/*", True),
+        ("error=upstream_*", True),
+    ],
+)
+def test_filters(text: str, taken: bool) -> None:
+    """A whole field against a pattern; what an exchange has not is the empty text."""
+    assert all_take([parse(text)], exchange()) is taken
+    assert all_take([parse(text), parse("operation=chat")], exchange()) is taken
+
+
+def test_every_field_can_be_asked() -> None:
+    """Each has a text of every exchange."""
+    assert all_take([parse(f"{name}=*") for name in FIELDS], exchange())
+
+
+@pytest.mark.parametrize("text", ["model", "modle=x", "=x", ""])
+def test_no_filters(text: str) -> None:
+    """Anything else says what a filter is."""
+    with pytest.raises(ValueError, match="user_path"):
+        parse(text)
