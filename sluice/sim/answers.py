@@ -160,6 +160,8 @@ def _call(tool: Tool, number: int, call_id: str) -> ToolCall:
 
 def _text(ask: Ask, script: Script) -> tuple[Text, Finish, str | None]:
     content = _content(ask, script)
+    if script.continues and ask.talk.begun is not None:
+        content = content.removeprefix(ask.talk.begun)
     finish: Finish = "content_filter" if script.says == "filtered" else "stop"
     stop = None
     for sequence in ask.stop:

@@ -57,6 +57,7 @@ class Talk(Struct, frozen=True):
     results: tuple[str, ...]  # of tools, since the model spoke last
     key: str | None  # by which the call is counted
     script: str | None  # in the prompt, for want of one in the model's name
+    begun: str | None = None  # the last turn, if it is the model's own: how its answer is to begin
 
 
 class Tool(Struct, frozen=True):
@@ -114,6 +115,7 @@ def talk(model: str, turns: Sequence[Turn], key: str | None = None) -> Talk:
         results=tuple(results),
         key=key or (marked[1] if marked else None),
         script=script[1] if script else None,
+        begun=turns[-1].text if turns and turns[-1].role == "assistant" else None,
     )
 
 

@@ -34,17 +34,32 @@ class Exchange:
             return self._reset(web.Response())
         if script.fault == "status":
             return self._refusal()
+        if (refused := self._refused()) is not None:
+            return refusal(self._dialect, refused)
         if self._ask.stream and isinstance(self._dialect, Streaming):
             return await self._stream(self._dialect)
         return await self._plain()
+
+    def _refused(self) -> Refused | None:
+        """What is wrong with the request."""
+        script, talk = self._script, self._ask.talk
+        if script.fault == "blocked":
+            return Refused(400, "The prompt was filtered.", "prompt", "content_filter")
+        if script.fault == "context" and talk.words > script.number:
+            text = f"The model's context has {script.number} tokens; there are {talk.words}."
+            return Refused(400, text, "messages", "context_length_exceeded")
+        if script.no_prefill and talk.begun is not None:
+            return Refused(400, "The conversation must end with a user message.", "messages")
+        return None
 
     def _refusal(self) -> web.Response:
         script = self._script
         text = f"The simulated provider was asked for status {script.number}."
         headers = {"x-request-id": "req_sim"}
         if script.number in (429, 503):
-            headers["Retry-After"] = str(script.retry_after)
             headers["x-ratelimit-remaining-requests"] = "0"
+            if not script.bare:
+                headers["Retry-After"] = str(script.retry_after)
         return refusal(self._dialect, Refused(script.number, text), headers)
 
     async def _plain(self) -> web.StreamResponse:
@@ -74,7 +89,7 @@ class Exchange:
         response = web.StreamResponse(headers=head | dialect.headers)
         await response.prepare(self._request)
         script, stream = self._script, dialect.stream(self._ask, self._said)
-        breaks = script.fault is not None and script.fault != "no-done"
+        breaks = script.fault not in (None, "no-done", "context")
         await response.write(stream.opening())
         pieces = stream.content()
         for data in itertools.islice(pieces, script.number) if breaks else pieces:

@@ -12,11 +12,14 @@
                     refusal      a refusal
                     filtered     the last user message, ended by a content filter
     and before      think-K      K words of thoughts
+    from where      continues    only what comes behind the last turn, if that is its own beginning
+                    no-prefill   a request that ends with a turn of its own is refused
     what it counts  cached-K     K tokens of the prompt came from a cache
     how fast        N            N ms before the first token and N ms between tokens;
                                  a plain answer waits N ms once
     how it fails    status-S     HTTP status S; 429 and 503 with Retry-After
     (at most one)   retry-S      with it: the seconds in Retry-After (default 1)
+                    bare         with it: without Retry-After
                     cut-N        after N chunks the connection is reset; a plain body after a half
                     truncate-N   the same, but the HTTP body ends in good order
                     stall-N      after N chunks silence for ever; a plain body after a half
@@ -25,8 +28,11 @@
                     no-done      a stream without its dialect's end
                     refuse       the connection is closed before any answer
                     hang         no answer, ever
+                    context-K    a prompt of more than K words is too long
+                    blocked      a content filter refuses the request
     how often       flaky-N      only the first N calls with the same model and messages fail; without
                                  any other fault by status 500
+                    flap-N       of such calls N fail, the next N do not, and so on
 
 `sim-20-lorem-32` streams 32 words, one each 20 ms. `sim-flaky-2-cut-3` breaks off twice. A name that
 does not begin with `sim` is taken for `sim-echo`. A script in brackets in the last user message, as
@@ -41,13 +47,31 @@ from msgspec import Struct
 
 Says = Literal["echo", "lorem", "bytes", "json", "tool", "tools", "refusal", "filtered"]
 Fault = Literal[
-    "status", "cut", "truncate", "stall", "malformed", "error", "no-done", "refuse", "hang"
+    "status",
+    "cut",
+    "truncate",
+    "stall",
+    "malformed",
+    "error",
+    "no-done",
+    "refuse",
+    "hang",
+    "context",
+    "blocked",
 ]
 _SAYS: tuple[Says, ...] = get_args(Says)
 _FAULTS: tuple[Fault, ...] = get_args(Fault)
 # Parts without a number.
-_PLAIN = frozenset({"echo", "tool", "refusal", "filtered", "no-done", "refuse", "hang"})
-_NUMBERED = frozenset({*_SAYS, *_FAULTS, "delay", "retry", "flaky", "think", "cached"}) - _PLAIN
+_PLAIN = frozenset(
+    {
+        *("echo", "tool", "refusal", "filtered", "no-done", "refuse", "hang", "blocked"),
+        *("bare", "continues", "no-prefill"),
+    }
+)
+_NUMBERED = (
+    frozenset({*_SAYS, *_FAULTS, "delay", "retry", "flaky", "flap", "think", "cached"}) - _PLAIN
+)
+_DASHED = {"nodone": "no-done", "noprefill": "no-prefill"}
 _MAX_NUMBER = 64 << 20
 LISTED = (
     "sim-echo",
@@ -78,17 +102,30 @@ class Script(Struct, frozen=True):
     flaky: int = 0
     think: int = 0  # words
     cached: int = 0  # tokens
+    bare: bool = False
+    flap: int = 0
+    continues: bool = False
+    no_prefill: bool = False
+
+    def fails(self, attempt: int) -> bool:
+        """Whether the n-th call with the same messages has the fault, counted from 1."""
+        if self.flap:
+            return (attempt - 1) // self.flap % 2 == 0
+        return not self.flaky or attempt <= self.flaky
 
 
 def parse(model: str) -> Script:
     """The script in a model's name; UnknownModel if there is none."""
-    first, *words = model.replace("no-done", "nodone").split("-")
+    joined = model
+    for short, name in _DASHED.items():
+        joined = joined.replace(name, short)
+    first, *words = joined.split("-")
     if first != "sim":
         return Script()
     found: dict[str, int] = {}
     while words:
         word = words.pop(0)
-        name = "no-done" if word == "nodone" else word
+        name = _DASHED.get(word, word)
         if word.isdecimal():
             name = "delay"
             words.insert(0, word)
@@ -116,8 +153,8 @@ def _script(found: dict[str, int], model: str) -> Script:
         raise UnknownModel(f"{model!r} names more than one answer or fault")
     if faults == ["status"] and not 400 <= found["status"] < 600:
         raise UnknownModel(f"the status in {model!r} is no error")
-    flaky = found.get("flaky", 0)
-    if flaky and not faults:
+    flaky, flap = found.get("flaky", 0), found.get("flap", 0)
+    if (flaky or flap) and not faults:
         faults, found["status"] = ["status"], 500
     return Script(
         says=says[0] if says else "echo",
@@ -129,4 +166,8 @@ def _script(found: dict[str, int], model: str) -> Script:
         flaky=flaky,
         think=found.get("think", 0),
         cached=found.get("cached", 0),
+        bare="bare" in found,
+        flap=flap,
+        continues="continues" in found,
+        no_prefill="no-prefill" in found,
     )

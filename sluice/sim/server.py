@@ -175,7 +175,8 @@ class _Server:
             return refusal(dialect, error)
         request_id = request.headers.get("x-client-request-id")
         self._calls.begin(ask.model, ask.talk.key, request_id)
-        if script.flaky and self._calls.attempt(ask.talk.digest) > script.flaky:
+        counted = script.flaky or script.flap
+        if counted and not script.fails(self._calls.attempt(ask.talk.digest)):
             script = msgspec.structs.replace(script, fault=None)
         whole = False
         try:

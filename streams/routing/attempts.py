@@ -19,6 +19,8 @@ from streams.routing.policy import counts_against
 from streams.routing.router import Plan
 from streams.stages import Call
 
+SLACK = 0.05  # seconds that a rest may be too short: timers are not exact
+
 
 class Keys(Protocol):
     """Who knows the keys of each instance; `sluice` hands one in."""
@@ -137,7 +139,7 @@ class Attempts:
             for index in range(run.index, len(run.plan.targets)):
                 target = run.plan.targets[index]
                 health = self._health.of(target.instance, target.model)
-                if health.resting_until > now:
+                if health.resting_until > now + SLACK:
                     rest = min(rest, health.resting_until - now)
                 elif not health.breaker.available(now):
                     probe = min(probe, health.breaker.retry_in(now))

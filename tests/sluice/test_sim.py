@@ -305,6 +305,41 @@ async def test_gemini_insists_on_signatures_since_3(
         assert response.status == status
 
 
+async def test_flap(sim: aiohttp.ClientSession) -> None:
+    """`flap-N` fails N times, answers N times, and so on."""
+    found = [(await chat(sim, "sim-flap-2"))[0] for _ in range(6)]
+    assert found == [500, 500, 200, 200, 500, 500]
+
+
+async def test_refusals_of_a_request(sim: aiohttp.ClientSession) -> None:
+    """Too long for `context-K`, refused by a filter, or beginning the answer itself."""
+    begun = [*MESSAGES, {"role": "assistant", "content": "one two"}]
+    for model, messages, code in (
+        ("sim-context-2", MESSAGES, "context_length_exceeded"),
+        ("sim-blocked", MESSAGES, "content_filter"),
+        ("sim-no-prefill", begun, None),
+    ):
+        status, body = await chat(sim, model, messages=messages)
+        assert (status, msgspec.json.decode(body)["error"]["code"]) == (400, code)
+    for model in ("sim-context-3", "sim-no-prefill"):
+        assert (await chat(sim, model))[0] == 200
+        assert text(await stream(sim, model)) == "one two  three"
+
+
+async def test_a_bare_limit(sim: aiohttp.ClientSession) -> None:
+    """`bare` leaves Retry-After out."""
+    request = {"model": "sim-status-429-bare", "messages": MESSAGES}
+    async with sim.post("/v1/chat/completions", json=request) as response:
+        assert (response.status, "Retry-After" in response.headers) == (429, False)
+
+
+async def test_continues(sim: aiohttp.ClientSession) -> None:
+    """`continues` says only what comes behind its own last turn."""
+    begun = [*MESSAGES, {"role": "assistant", "content": "lorem ipsum"}]
+    assert text(await stream(sim, "sim-lorem-3-continues", messages=begun)) == " dolor"
+    assert text(await stream(sim, "sim-lorem-3", messages=begun)) == "lorem ipsum dolor"
+
+
 def test_scripts() -> None:
     """Parts may stand in any order; other names mean `sim-echo`."""
     assert parse("sim") == parse("sim-echo") == parse("gpt-4o") == Script()

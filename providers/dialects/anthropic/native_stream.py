@@ -37,11 +37,13 @@ class _Event(Struct, gc=False):
 _event = msgspec.json.Decoder(_Event).decode
 _any = msgspec.json.Decoder(Raw).decode
 _CONTENT = ("content_block_delta", "content_block_start")
+_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _MAX_END = 64 << 10  # bytes kept behind `message_stop`; a provider has nothing to say there
 
 
 class StreamDecoder:
-    """Folds an event stream. Whole means that `message_stop` was seen."""
+    """Folds an event stream. Whole means that `message_stop` was seen, or at least the stop reason, which
+    comes when all content was there."""
 
     __slots__ = ("_counts", "_end", "_events", "_failed", "_finish_reason", "_model")
 
@@ -73,13 +75,15 @@ class StreamDecoder:
 
     def finish(self) -> Completed | Failed:
         """Completed if the stream is whole, else what went wrong."""
+        tail = b""
         if not self.done and (rest := self._events.rest()):
-            self._last(terminated(rest))
+            tail = self._last(terminated(rest))
         if self._failed is not None:
             return self._failed
-        if not self._end:
+        if not self._end and self._finish_reason is None:
             return self._fail(StreamTruncated())
-        return Completed(self._end, self._finish_reason, self._usage(), self._model)
+        end = tail + (self._end or _STOP)
+        return Completed(end, self._finish_reason, self._usage(), self._model)
 
     def abort(self, error: GatewayError) -> bytes:
         return error_event("anthropic", error)
@@ -149,15 +153,17 @@ class StreamDecoder:
         self._fail(UpstreamError(f"The provider sent an event that is not valid JSON: {error}."))
         return ""
 
-    def _last(self, event: bytes) -> None:
+    def _last(self, event: bytes) -> bytes:
         """The last event if only its blank line is missing; what was cut inside is left out."""
         data = payload(event)
         try:
             _any(data)
         except (msgspec.DecodeError, RecursionError):
-            return
+            return b""
         if self._read(data) == "message_stop":
             self._end = event
+            return b""
+        return event
 
     def _fail(self, error: GatewayError) -> Failed:
         self._failed = Failed(error, error.status, usage=self._usage(), response_model=self._model)

@@ -106,19 +106,21 @@ _NOTHING: tuple[Event, ...] = ()
 
 
 class Reader:
-    """Reads one stream; whole means that `message_stop` was seen."""
+    """Reads one stream; whole means that `message_stop` was seen, or at least the stop reason, which comes
+    when all content was there."""
 
-    __slots__ = ("_blocks", "_calls", "_counts", "done")
+    __slots__ = ("_blocks", "_calls", "_counts", "_stopped", "done")
 
     def __init__(self) -> None:
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
         self._counts: Counts = {}
+        self._stopped = False  # the stop reason was seen
         self.done = False
 
     @property
     def whole(self) -> bool:
-        return self.done
+        return self.done or self._stopped
 
     def read(self, data: bytes) -> Iterable[Event]:
         try:
@@ -171,6 +173,7 @@ class Reader:
             if delta.stop_details is not None and delta.stop_details.explanation:
                 found.append(RefusalDelta(delta.stop_details.explanation))
             found.append(End(to_finish(delta.stop_reason, delta.stop_sequence)))
+            self._stopped = True
         found.extend(self._count(event.usage))
         return found
 

@@ -142,16 +142,27 @@ def test_a_refused_key_is_not_the_callers() -> None:
     [
         (b"", StreamTruncated),
         (sse(START), StreamTruncated),
-        (sse(START, END[0]), StreamTruncated),
         (sse(START) + b"data: {\n\n", UpstreamError),
         (sse(START) + b'data: {"type":"mess', StreamTruncated),
     ],
 )
 def test_what_is_no_whole_stream(stream: bytes, error: type[UpstreamError]) -> None:
-    """Without its last event a stream was cut."""
+    """Without its stop reason a stream was cut."""
     _, end = fold(StreamDecoder(), [stream])
     assert isinstance(end, Failed)
     assert type(end.error) is error
+
+
+@pytest.mark.parametrize("cut", [0, 2])
+def test_a_stop_reason_is_enough(cut: int) -> None:
+    """All content was there; the caller gets the last event that the provider left out."""
+    stream = sse(START, END[0])
+    found, end = fold(StreamDecoder(), [stream[: len(stream) - cut]])
+    assert isinstance(end, Completed)
+    assert end.finish_reason == "stop"
+    assert end.data.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    told = b"".join(chunk.data for chunk in found if isinstance(chunk, Chunk)) + end.data
+    assert told.count(b"event: message_delta") == 1
 
 
 def test_a_last_event_without_its_blank_line() -> None:

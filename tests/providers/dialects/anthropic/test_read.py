@@ -215,11 +215,13 @@ def test_citations_belong_to_the_text_of_their_block() -> None:
     assert found == [("x", []), ("xy", ["https://a", "https://b"]), ("", ["https://a"])]
 
 
-def test_a_stream_is_whole_with_its_last_event_only() -> None:
-    """A reason alone does not end a message."""
+def test_a_stream_is_whole_with_its_stop_reason() -> None:
+    """All content was there; it is over with its last event only."""
     reader = UPSTREAM.reader(parsed())
-    list(reader.read(msgspec.json.encode(ended())))
     assert not reader.whole
+    list(reader.read(msgspec.json.encode(ended())))
+    assert reader.whole
+    assert not reader.done
     list(reader.read(b'{"type":"message_stop"}'))
     assert reader.whole
     assert reader.done
