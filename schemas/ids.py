@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 
 MAX_SLOT = 0xFFF
+_OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _POOL = 512  # bytes: one system call for many ids
 _HEX = "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}"
 
@@ -31,6 +33,13 @@ def _random(size: int) -> bytes:
         _pool, _used = os.urandom(_POOL), 0
     _used += size
     return _pool[_used - size : _used]
+
+
+def milliseconds_of(request_id: str) -> int | None:
+    """When an id of ours was made, since the epoch; None if it is none."""
+    if _OURS.fullmatch(request_id) is None:
+        return None
+    return int(request_id[:8] + request_id[9:13], 16)
 
 
 def slot_of(request_id: str) -> int | None:
