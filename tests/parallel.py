@@ -27,7 +27,9 @@ def name_groups(items: list[pytest.Item]) -> None:
     for item in items:
         written = getattr(item, "_nodeid", item.nodeid)
         if written != item.nodeid and written.startswith(f"{item.nodeid}@"):
-            item._id = type(item.id).parse(written)
+            *outer, last = written.split("::")[1:]
+            # With what stands in brackets as part of its name: the group is written behind them.
+            item._id = type(item.id)(path=item.id.path, names=(*outer, last))
 
 
 def _group(item: pytest.Item) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from anthropic import Anthropic, AsyncAnthropic
 
 from tests.sdk.given import ARGUMENTS, FAILED, PNG, SCHEMAS, TOOLS, TRIP, Trip
-from tests.sdk.world import KEY, MODELS, World, wait
+from tests.sdk.world import KEY, MODELS, World, alone, wait
 
 pytestmark = pytest.mark.xdist_group("sdk")
 
@@ -299,7 +299,7 @@ def test_error(client: Anthropic, model: str, mark: str, status: int, streamed: 
     kind, word = STATUS[status]
     with pytest.raises(kind) as raised:
         client.messages.create(
-            model=model,
+            model=alone(model, mark),
             max_tokens=1000,
             messages=[user(f"{mark} [sim-status-{status}]")],
             stream=streamed,
@@ -318,7 +318,7 @@ def test_broken_stream(client: Anthropic, model: str, mark: str, fault: str) -> 
     """What breaks after the first words raises in the SDK, and never looks like an end."""
     events: list[Any] = []
     stream = client.messages.create(
-        model=model,
+        model=alone(model, mark),
         max_tokens=1000,
         messages=[user(f"{mark} two three four [sim-{fault}-2]")],
         stream=True,
@@ -337,7 +337,9 @@ def test_broken_stream_of_the_helper(client: Anthropic, model: str, mark: str) -
     """The same by the stream helper."""
     with (
         client.messages.stream(
-            model=model, max_tokens=1000, messages=[user(f"{mark} two three [sim-cut-2]")]
+            model=alone(model, mark),
+            max_tokens=1000,
+            messages=[user(f"{mark} two three [sim-cut-2]")],
         ) as stream,
         pytest.raises(anthropic.APIError),
     ):

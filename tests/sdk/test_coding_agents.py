@@ -12,7 +12,7 @@ from anthropic import Anthropic
 from openai import OpenAI
 
 from tests.sdk.given import ARGUMENTS, PNG, SCHEMAS, TOOLS
-from tests.sdk.world import KEY, MODELS, World
+from tests.sdk.world import KEY, MODELS, World, alone
 
 pytestmark = [
     pytest.mark.xdist_group("sdk"),
@@ -454,7 +454,8 @@ def test_codex_runs_a_local_shell(agent: Codex, upstream: str, mark: str) -> Non
 def test_codex_reads_an_error(world: World, upstream: str, mark: str) -> None:
     """It reads no more of a failure than `error.message` and `Retry-After`."""
     with httpx.Client(base_url=world.url, headers={"Authorization": f"Bearer {KEY}"}) as client:
-        body = codex(MODELS[upstream], [spoken(f"{mark} [sim-status-429-retry-7]")])
+        asked = [spoken(f"{mark} [sim-status-429-retry-7]")]
+        body = codex(alone(MODELS[upstream], mark), asked)
         found = client.post("/v1/responses", json=body)
 
     assert found.status_code == 429
@@ -467,7 +468,8 @@ def test_codex_sees_a_broken_stream(world: World, upstream: str, mark: str, faul
     """The stream ends with `response.failed` or an error, never with `response.completed`, and Codex
     asks again."""
     with httpx.Client(base_url=world.url, headers={"Authorization": f"Bearer {KEY}"}) as client:
-        body = codex(MODELS[upstream], [spoken(f"{mark} two three four [sim-{fault}-3]")])
+        asked = [spoken(f"{mark} two three four [sim-{fault}-3]")]
+        body = codex(alone(MODELS[upstream], mark), asked)
         found = client.post("/v1/responses", json=body)
 
     kinds = [line[7:] for line in found.text.splitlines() if line.startswith("event: ")]

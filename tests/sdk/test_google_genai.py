@@ -12,7 +12,7 @@ from google import genai
 from google.genai import errors, types
 
 from tests.sdk.given import ARGUMENTS, FAILED, PNG, SCHEMAS, TOOLS, TRIP, Trip
-from tests.sdk.world import KEY, MODELS, World, wait
+from tests.sdk.world import KEY, MODELS, World, alone, wait
 
 pytestmark = [
     pytest.mark.xdist_group("sdk"),
@@ -298,7 +298,7 @@ def test_error(client: genai.Client, model: str, mark: str, status: int, streame
     models = client.models
     ask: Any = models.generate_content_stream if streamed else models.generate_content
     with pytest.raises(kind) as raised:
-        list(ask(model=model, contents=f"{mark} [sim-status-{status}]"))
+        list(ask(model=alone(model, mark), contents=f"{mark} [sim-status-{status}]"))
 
     assert raised.value.code == status
     assert (raised.value.status, raised.value.message) == (word, FAILED.format(status))
@@ -309,7 +309,7 @@ def test_broken_stream(client: genai.Client, model: str, mark: str, fault: str) 
     """What breaks after the first words raises in the SDK, and never looks like an end."""
     chunks: list[Any] = []
     stream = client.models.generate_content_stream(
-        model=model, contents=f"{mark} two three four [sim-{fault}-2]"
+        model=alone(model, mark), contents=f"{mark} two three four [sim-{fault}-2]"
     )
     with pytest.raises(errors.APIError) as raised:
         chunks.extend(stream)  # what came before the error is kept

@@ -11,7 +11,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 
 from tests.sdk.given import ARGUMENTS, FAILED, PNG, SCHEMAS, TOOLS, TRIP, Trip
-from tests.sdk.world import KEY, MODELS, World, wait
+from tests.sdk.world import KEY, MODELS, World, alone, wait
 
 pytestmark = pytest.mark.xdist_group("sdk")
 
@@ -196,7 +196,9 @@ def test_error(client: OpenAI, model: str, mark: str, status: int, streamed: boo
     """The SDK's own error for the status, with what the provider said."""
     with pytest.raises(STATUS[status]) as raised:
         client.chat.completions.create(
-            model=model, messages=[user(f"{mark} [sim-status-{status}]")], stream=streamed
+            model=alone(model, mark),
+            messages=[user(f"{mark} [sim-status-{status}]")],
+            stream=streamed,
         )
 
     assert raised.value.status_code == status
@@ -210,7 +212,9 @@ def test_broken_stream(client: OpenAI, model: str, mark: str, fault: str) -> Non
     """What breaks after the first words raises in the SDK, and never looks like an end."""
     chunks: list[Any] = []
     stream = client.chat.completions.create(
-        model=model, messages=[user(f"{mark} two three four [sim-{fault}-2]")], stream=True
+        model=alone(model, mark),
+        messages=[user(f"{mark} two three four [sim-{fault}-2]")],
+        stream=True,
     )
     with pytest.raises(openai.APIError) as raised:
         chunks.extend(stream)  # what came before the error is kept

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from tests.sdk.given import ARGUMENTS, FAILED, PNG, SCHEMAS, TOOLS, TRIP, Trip
 from tests.sdk.test_openai_chat import STATUS
-from tests.sdk.world import KEY, MODELS, World, wait
+from tests.sdk.world import KEY, MODELS, World, alone, wait
 
 pytestmark = pytest.mark.xdist_group("sdk")
 
@@ -265,7 +265,9 @@ def test_reasoning(world: World, client: OpenAI, upstream: str, model: str, mark
 def test_error(client: OpenAI, model: str, mark: str, status: int, streamed: bool) -> None:
     """The SDK's own error for the status, with what the provider said."""
     with pytest.raises(STATUS[status]) as raised:
-        client.responses.create(model=model, input=f"{mark} [sim-status-{status}]", stream=streamed)
+        client.responses.create(
+            model=alone(model, mark), input=f"{mark} [sim-status-{status}]", stream=streamed
+        )
 
     assert raised.value.status_code == status
     body: Any = raised.value.body
@@ -278,7 +280,7 @@ def test_broken_stream(client: OpenAI, model: str, mark: str, fault: str) -> Non
     """What breaks after the first words ends with an event of failure, or raises."""
     events: list[Any] = []
     stream = client.responses.create(
-        model=model, input=f"{mark} two three four [sim-{fault}-2]", stream=True
+        model=alone(model, mark), input=f"{mark} two three four [sim-{fault}-2]", stream=True
     )
     try:
         events.extend(stream)  # what came before the error is kept

@@ -62,6 +62,11 @@ class World(Struct):
         assert self.calls()["abandoned"] == before["abandoned"] + 1
 
 
+def alone(model: str, mark: str) -> str:
+    """A model that no other test asks: one that fails is left alone by the gateway for a while."""
+    return f"{model}-{mark.rstrip('.')}"
+
+
 def wait(condition: Callable[[], bool], what: str) -> None:
     """Poll; fails with `what` when it does not come true."""
     deadline = time.monotonic() + SECONDS
