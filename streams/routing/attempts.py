@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from providers.base import Target
@@ -48,6 +48,7 @@ class Run:
         "end",
         "held",
         "index",
+        "keep",
         "last",
         "plan",
         "refused",
@@ -65,16 +66,22 @@ class Run:
         self.calls = 0  # of the current candidate
         self.total = 0
         self.sent = False  # the caller has seen a part of the answer
-        self.told: list[bytes] = []  # that part
+        self.told: list[bytes] = []  # that part, kept if somebody may have to go on with it
+        self.keep: Callable[[bytes], object] = self.told.append if self.recoverable else _forget
         self.held: list[Reply] = []  # of the current call, not seen yet
         self.end: Completed | Failed | None = None  # of it; None: it was given up
         self.attempt: Attempt | None = None  # the last one; None if nothing could be sent
         self.asked: float | None = None  # seconds that its provider wants to be left alone
         self.last: Failed | None = None  # how the last one failed
         self.refused: Failed | None = None  # why somebody could not be told the request
-        self.unavailable = UpstreamUnavailable()
+        self.unavailable: UpstreamUnavailable | None = None  # all are left alone at the moment
         self._before = 0
         self._begun = 0.0
+
+    @property
+    def asked_any(self) -> bool:
+        """Somebody was called, or could not be told the request."""
+        return self.target is not None
 
     @property
     def recoverable(self) -> bool:
@@ -93,7 +100,8 @@ class Run:
 
     def worst(self) -> Failed:
         """What the caller is told when nobody answers."""
-        return self.last or self.refused or Failed(self.unavailable, self.unavailable.status)
+        error = self.unavailable or UpstreamUnavailable()
+        return self.last or self.refused or Failed(error, error.status)
 
     def begin(self, call: Call, now: float) -> None:
         self._before, self._begun = len(call.attempts), now
@@ -112,6 +120,10 @@ class Run:
 
     def since_begun(self, moment: float) -> float:
         return moment - self._begun
+
+
+def _forget(data: bytes) -> None:
+    return
 
 
 class Attempts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,7 +25,15 @@ class Rules:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         """BadRule says which rule cannot be used and why."""
-        self._rules = [(rule, condition) for rule, condition in _compiled(rules)]
+        env = _environment() if rules else None
+        # What a condition does not ask for is not converted for it.
+        self._rules = [
+            (rule, _compiled(env, rule), tuple(name for name in FACTS if name in rule.when))
+            for rule in rules
+            if env is not None
+        ]
+        self._all = _combined(env, rules) if env is not None else None
+        self._names = tuple(dict.fromkeys(name for *_, names in self._rules for name in names))
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -33,8 +41,13 @@ class Rules:
     def first(self, facts: Mapping[str, Value]) -> Rule | None:
         """The first rule whose condition holds. One that cannot be told of a request, for instance
         because it asks for metadata that is not there, does not hold."""
-        for rule, condition in self._rules:
-            found = condition.eval(data=facts).value()
+        if self._all is not None:
+            index = self._all.eval(data={name: facts[name] for name in self._names}).value()
+            if isinstance(index, int):
+                return self._rules[index][0] if index >= 0 else None
+        # One of them cannot be told: each by itself.
+        for rule, condition, names in self._rules:
+            found = condition.eval(data={name: facts[name] for name in names}).value()
             if found is True:
                 return rule
             if found is not False:
@@ -42,9 +55,7 @@ class Rules:
         return None
 
 
-def _compiled(rules: Sequence[Rule]) -> Iterator[tuple[Rule, cel.Expression]]:
-    if not rules:
-        return
+def _environment() -> cel.Env:
     import cel_expr_python.cel as cel  # 9 MB, which a worker without rules does without
 
     types = {
@@ -54,14 +65,27 @@ def _compiled(rules: Sequence[Rule]) -> Iterator[tuple[Rule, cel.Expression]]:
         "map of strings": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
     }
     variables = {name: types[kind.partition(":")[0]] for name, kind in FACTS.items()}
-    env = cel.NewEnv(variables=variables)
-    for rule in rules:
-        if not rule.use:
-            raise BadRule(f"{rule.name}: `use` names no model")
-        try:
-            condition = env.compile(rule.when)
-        except RuntimeError as error:
-            raise BadRule(f"{rule.name}: `when` is no condition: {error}") from error
-        if (kind := condition.return_type()) != cel.Type.BOOL:
-            raise BadRule(f"{rule.name}: `when` gives {kind}, not true or false")
-        yield rule, condition
+    return cel.NewEnv(variables=variables)
+
+
+def _compiled(env: cel.Env, rule: Rule) -> cel.Expression:
+    if not rule.use:
+        raise BadRule(f"{rule.name}: `use` names no model")
+    try:
+        condition = env.compile(rule.when)
+    except RuntimeError as error:
+        raise BadRule(f"{rule.name}: `when` is no condition: {error}") from error
+    if str(kind := condition.return_type()) != "BOOL":
+        raise BadRule(f"{rule.name}: `when` gives {kind}, not true or false")
+    return condition
+
+
+def _combined(env: cel.Env, rules: Sequence[Rule]) -> cel.Expression | None:
+    """The number of the first rule that holds, as one expression: to ask costs more than to answer."""
+    text = "-1"
+    for number in range(len(rules) - 1, -1, -1):
+        text = f"({rules[number].when}\n) ? {number} : ({text})"
+    try:
+        return env.compile(text)
+    except RuntimeError:  # there are too many for one
+        return None

@@ -64,10 +64,14 @@ class Failover:
         return self._answered(call, run)
 
     async def _answered(self, call: Call, run: Run) -> Replies:
-        while await self._attempts.begin(call, run):
+        while await self._goes_on(call, run) and await self._attempts.begin(call, run):
             try:
                 async with aclosing(self._handler(call)) as replies:
                     async for reply in replies:
+                        if run.sent and type(reply) is Chunk:  # nearly all of a stream
+                            run.keep(reply.data)
+                            yield reply
+                            continue
                         for seen in self._seen(call, run, reply):
                             yield seen
             finally:
@@ -79,8 +83,6 @@ class Failover:
                     async for reply in replies:
                         yield reply
                 return
-            if not await self._goes_on(call, run):
-                break
         failed = run.worst()
         yield replace(failed, http_headers=self._headers(call, run, failed.http_headers))
 
@@ -93,10 +95,6 @@ class Failover:
         if isinstance(reply, Completed):
             run.end = reply
             return (reply,) if run.sent else [*self._released(call, run), reply]
-        if run.sent:
-            if run.recoverable and isinstance(reply, Chunk):
-                run.told.append(reply.data)
-            return (reply,)
         run.held.append(reply)
         if not (call.streamed and isinstance(reply, Chunk) and reply.content):
             return ()
@@ -113,8 +111,8 @@ class Failover:
                     self._attempts.spare(run, reply.http_headers)
                 headers = self._headers(call, run, reply.http_headers)
                 held[index] = replace(reply, http_headers=headers)
-            elif run.recoverable and isinstance(reply, Chunk):
-                run.told.append(reply.data)
+            elif isinstance(reply, Chunk):
+                run.keep(reply.data)
         return held
 
     def _headers(self, call: Call, run: Run, headers: dict[str, str]) -> dict[str, str]:
@@ -134,6 +132,8 @@ class Failover:
     async def _goes_on(self, call: Call, run: Run) -> bool:
         """Whether there is another call, after the wait that it takes."""
         failed = run.end
+        if failed is None and not run.asked_any:
+            return True
         if not isinstance(failed, Failed):
             raise RuntimeError("the handler ended without a terminal reply")
         if run.attempt is None:
