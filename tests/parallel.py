@@ -3,7 +3,7 @@
 import pytest
 
 # Long ones first, so that at the end no worker is left alone with one; the rest takes milliseconds.
-FIRST = ("crash", "contracts", "e2e", "gomodel", "node", "docs", "sinks", "sluice")
+FIRST = ("crash", "contracts", "e2e", "gomodel", "node", "sdk", "docs", "sinks", "sluice")
 
 OWN_SERVICE = "own_service"
 

@@ -32,9 +32,9 @@ def user(content: Any) -> Any:
     return {"role": "user", "content": content}
 
 
-@pytest.fixture
-def client(world: World) -> Iterator[Anthropic]:
-    with Anthropic(base_url=world.url, api_key=KEY, max_retries=0, timeout=30) as found:
+@pytest.fixture(scope="module")  # it reads the machine's certificates each time
+def client(sdk_gateway: World) -> Iterator[Anthropic]:
+    with Anthropic(base_url=sdk_gateway.url, api_key=KEY, max_retries=0, timeout=30) as found:
         yield found
 
 

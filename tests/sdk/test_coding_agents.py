@@ -126,9 +126,9 @@ class Claude:
         return found.input_tokens
 
 
-@pytest.fixture
-def claude(world: World) -> Iterator[Claude]:
-    found = Claude(world.url)
+@pytest.fixture(scope="module")
+def claude(sdk_gateway: World) -> Iterator[Claude]:
+    found = Claude(sdk_gateway.url)
     with found.client:
         yield found
 
@@ -270,8 +270,8 @@ CLAUDE_CODES_PAST: dict[str, Any] = {
 
 def ask_raw(world: World, path: str, body: dict[str, Any], **headers: str) -> str:
     """The stream, whose status was good."""
-    with httpx.Client(base_url=world.url, timeout=30) as client:
-        found = client.post(path, json=body, headers={"authorization": f"Bearer {KEY}"} | headers)
+    key = {"authorization": f"Bearer {KEY}"}
+    found = world.http.post(f"{world.url}{path}", json=body, headers=key | headers)
     assert found.status_code == 200, found.text
     return found.text
 
@@ -379,9 +379,9 @@ class Codex:
         )
 
 
-@pytest.fixture
-def agent(world: World) -> Iterator[Codex]:
-    with OpenAI(base_url=f"{world.url}/v1", api_key=KEY, max_retries=0, timeout=30) as client:
+@pytest.fixture(scope="module")
+def agent(sdk_gateway: World) -> Iterator[Codex]:
+    with OpenAI(base_url=f"{sdk_gateway.url}/v1", api_key=KEY, max_retries=0, timeout=30) as client:
         yield Codex(client)
 
 

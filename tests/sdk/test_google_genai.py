@@ -40,9 +40,9 @@ def made(world: World, seconds: float = 30.0, key: str = KEY) -> genai.Client:
     return genai.Client(api_key=key, http_options=options)
 
 
-@pytest.fixture
-def client(world: World) -> Iterator[genai.Client]:
-    with made(world) as found:
+@pytest.fixture(scope="module")  # it reads the machine's certificates each time
+def client(sdk_gateway: World) -> Iterator[genai.Client]:
+    with made(sdk_gateway) as found:
         yield found
 
 

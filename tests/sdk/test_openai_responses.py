@@ -28,9 +28,9 @@ FUNCTIONS: Any = [
 ]
 
 
-@pytest.fixture
-def client(world: World) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{world.url}/v1", api_key=KEY, max_retries=0, timeout=30) as found:
+@pytest.fixture(scope="module")  # it reads the machine's certificates each time
+def client(sdk_gateway: World) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{sdk_gateway.url}/v1", api_key=KEY, max_retries=0, timeout=30) as found:
         yield found
 
 
