@@ -1,4 +1,4 @@
-"""The table of docs/resilience.md, row by row."""
+"""The table of docs/routing.md, row by row."""
 
 import pytest
 
