@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from schemas.identity import Sharing
+
 
 class IngressConfig(Struct, frozen=True, kw_only=True):
     """Sizes are bytes, times are seconds."""
@@ -25,6 +27,7 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For counts
     shutdown_timeout: float = 30.0
     drop_params: bool = False  # what a provider cannot be told may be left out
+    sharing: Sharing | None = None  # which requests may have each other's answers; None: none
     max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused
     base_path: str = ""  # `/prefix` under which everything is mounted
     metrics_enabled: bool = True

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ingress.admission import Ticket
 from ingress.body import declared_length, read_body
+from ingress.caching import directives
 from ingress.caller import (
     Caller,
     check_coding,
@@ -28,7 +29,7 @@ from ingress.wire import Answer, SlowReader
 from schemas.bodies import envelope
 from schemas.envelopes import JSON
 from schemas.errors import BodyTooLarge, Cancelled, Expired, GatewayError, LogUnavailable
-from schemas.identity import record_key
+from schemas.identity import meeting_key, record_key
 from schemas.requests import Operation, Relay, Request, to_headers
 
 
@@ -137,6 +138,7 @@ def _record(
         if asked.relay
         else passed_headers(headers, asked.passed),
         drop_params=drop_params(headers, gateway.config.drop_params),
+        cache=directives(headers) if gateway.config.sharing is not None else None,
     )
 
 
@@ -170,6 +172,14 @@ async def _exchange(
         _give_up(gateway, slot, request_id)
 
 
+def _meeting(gateway: Gateway, record: Request) -> bytes | None:
+    """Equal requests meet in one partition."""
+    sharing = gateway.config.sharing
+    if sharing is None:
+        return None
+    return meeting_key(record, envelope(record).model, sharing)
+
+
 def _ended_in_band(slot: Slot) -> str | None:
     """The code of the error that followed the beginning of an answer."""
     if slot.error is not None:
@@ -190,4 +200,5 @@ async def _publish(gateway: Gateway, slot: Slot, record: Request) -> None:
     now = gateway.clock.monotonic()
     slot.deadline = now + config.request_timeout + GRACE
     slot.due = min(slot.deadline, now + config.publish_timeout)
-    await gateway.log.publish(slot, record.body, to_headers(record))
+    meet = _meeting(gateway, record)
+    await gateway.log.publish(slot, record.body, to_headers(record), meet)

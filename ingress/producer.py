@@ -81,15 +81,19 @@ class Log:
             raise
         return producer
 
-    async def publish(self, slot: Slot, body: bytes, headers: Headers) -> None:
+    async def publish(
+        self, slot: Slot, body: bytes, headers: Headers, meet: bytes | None = None
+    ) -> None:
         """Produce a request; its acknowledgement is told to the slot, or its failure.
+
+        `meet` chooses the partition in place of the request's id.
 
         Returns when the producer holds the record. LogUnavailable or BodyTooLarge if it does not.
         """
         self.check()
         assert self._producer is not None
         sent = self._clock.monotonic()
-        partition = partition_of(slot.key, self._config.partitions)
+        partition = partition_of(meet or slot.key, self._config.partitions)
         try:
             # Waits only while the partition's batch is full, as when the broker is away.
             async with asyncio.timeout(self._config.publish_timeout):

@@ -31,6 +31,7 @@ GatewayError
 ├── Overloaded                      503  our limits
 ├── LogUnavailable                  503  Kafka did not take the request
 ├── StoreUnavailable                503  the store of answers cannot be asked
+├── NotCached                       504  only a kept answer was wanted
 └── Expired                         504  the deadline passed
 
 A class is its HTTP status, its code and its default message (the docstring). The envelopes in which
@@ -273,6 +274,14 @@ class StoreUnavailable(GatewayError):
     code = "store_unavailable"
     type = "server_error"
     retryable = True
+
+
+class NotCached(GatewayError):
+    """No answer to this request is kept, and `Cache-Control: only-if-cached` forbids to make one."""
+
+    status = 504
+    code = "not_cached"
+    type = "invalid_request_error"
 
 
 class Expired(GatewayError):

@@ -61,6 +61,15 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     resumed: str | None = None  # how it took over a stream that another had begun: splice, continue
 
 
+class Cached(Struct, frozen=True, omit_defaults=True):
+    """What the caches were to a request. All but a miss and a bypass are hits: no call was made for it."""
+
+    result: Literal["exact", "semantic", "coalesced", "miss", "bypass"]
+    key: str | None = None  # of the entry
+    age: float | None = None  # seconds since the answer was made
+    saved: Usage | None = None  # what the call that was not made would have used
+
+
 class Timings(Struct, frozen=True, omit_defaults=True):
     """Seconds. `queued`: produced to taken up; `first_token` and `upstream` count from the call's start."""
 
@@ -101,6 +110,7 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     error: ErrorInfo | None = None
     attempts: tuple[Attempt, ...] = ()
+    cache: Cached | None = None  # None: caching is off
     http_headers: dict[str, str] | UnsetType = UNSET  # upstream headers that were passed on
 
 

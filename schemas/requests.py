@@ -80,6 +80,7 @@ class Request(Struct, frozen=True, kw_only=True):
     # Responses: what it continued before its input was made whole. Never in a record.
     continues: str | None = None
     drop_params: bool = False  # what a provider cannot be told may be left out
+    cache: str | None = None  # what its caller says of caches: directives, as in HTTP
 
 
 class Relay(Struct, frozen=True):
@@ -118,6 +119,7 @@ def _optional(request: Request) -> Iterator[tuple[str, str | None]]:
     yield h.CLIENT_REQUEST_ID, request.client_request_id
     yield h.TRACEPARENT, request.traceparent
     yield h.MODEL, request.model
+    yield h.CACHE, request.cache
     if request.dialect != "openai_chat":
         yield h.DIALECT, request.dialect
     if request.stream is not None:
@@ -181,6 +183,7 @@ def from_record(
             content_type=_text(headers, h.CONTENT_TYPE) or "application/json",
             http_headers=_http_headers(headers),
             drop_params=bool(_flag(headers, h.DROP_PARAMS)),
+            cache=_text(headers, h.CACHE),
         )
     except UnicodeDecodeError as error:
         raise Malformed(f"a header is not UTF-8: {error.object[:40]!r}", reply_to) from error

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
 from schemas.clock import from_rfc3339, rfc3339
-from schemas.exchange import Attempt, ErrorInfo, Exchange, Timings
+from schemas.exchange import Attempt, Cached, ErrorInfo, Exchange, Timings
 from schemas.requests import Position
 from schemas.usage import Usage
 from sinks.bodies import StoredBody, as_text, stored, without_content
@@ -67,6 +67,7 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     usage: StoredUsage | None = None
     timings: StoredTimings
     attempts: tuple[Attempt, ...]
+    cache: Cached | None = None
     delivery_attempt: int
     kafka: Position
     request: StoredBody
@@ -105,6 +106,7 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         usage=None if exchange.usage is None else _usage(exchange.usage),
         timings=_timings(exchange.timings),
         attempts=exchange.attempts,
+        cache=exchange.cache,
         delivery_attempt=exchange.delivery_attempt,
         kafka=exchange.kafka,
         request=stored(exchange.request, body_limit)

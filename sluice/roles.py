@@ -42,7 +42,7 @@ async def ingress(context: Context) -> None:
 async def streams(context: Context) -> None:
     """Kafka in, Kafka out."""
     from providers.dialogue import converse
-    from sluice import answers, connections
+    from sluice import answers, caching, connections
     from sluice.routing import routed
     from streams import app, topology
     from streams.recall import Recall
@@ -62,13 +62,16 @@ async def streams(context: Context) -> None:
             registry, converse, transport, context.clock, context.metrics, recall.request_for
         )
         config = configs.streams_config(context.settings)
-        handler = topology.pipeline(
-            caller,
-            resources=lambda handler: Resources(handler, registry, transport, context.clock),
-            failover=routed(context, registry),
-        )
-        worker = app.Worker(config, kafka, handler, context.clock, context.metrics)
-        await app.run(worker, context.stop, lambda: context.ready(""))
+        router, failover = routed(context, registry)
+        async with caching.cached(context, router) as cached:
+            handler = topology.pipeline(
+                caller,
+                resources=lambda handler: Resources(handler, registry, transport, context.clock),
+                failover=failover,
+                cached=cached,
+            )
+            worker = app.Worker(config, kafka, handler, context.clock, context.metrics)
+            await app.run(worker, context.stop, lambda: context.ready(""))
 
 
 async def sinks(context: Context) -> None:

@@ -13,8 +13,8 @@ from streams.stages import Stage
 from streams.stages.failover import failover
 
 
-def routed(context: Context, registry: Registry) -> Stage:
-    """The stage that chooses who answers; CannotStart if a rule cannot be used."""
+def routed(context: Context, registry: Registry) -> tuple[Router, Stage]:
+    """Who may answer, and the stage that asks them; CannotStart if a rule cannot be used."""
     config = configs.routing_config(context.settings)
     health = HealthBook(config.breaker, config.max_concurrency, config.breakers)
     try:
@@ -23,4 +23,4 @@ def routed(context: Context, registry: Registry) -> Stage:
         raise CannotStart(f"routing.rules in config.yaml: {error}") from error
     attempts = Attempts(health, registry, config.retry, context.clock)
     health.shown_in(context.metrics)
-    return failover(router, attempts, config, context.clock, context.metrics)
+    return router, failover(router, attempts, config, context.clock, context.metrics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from schemas import bodies, headers as h, requests
@@ -26,6 +26,10 @@ class Message(Protocol):
     value: bytes | None
 
 
+def _nobody(waits: bool) -> None:
+    return
+
+
 class Delivery:
     """One request from its delivery to its last effect. Also what the ledger asks of it."""
 
@@ -44,6 +48,7 @@ class Delivery:
         "stop_reason",
         "stoppable",
         "task",
+        "waits",
     )
 
     def __init__(self, message: Message, request: Request, envelope: Envelope) -> None:
@@ -63,6 +68,8 @@ class Delivery:
             False  # the provider is being called: a cancellation has somebody to take it
         )
         self.task: asyncio.Task[Any] | None = None
+        # To be told when it only waits for another's call, and when that is over.
+        self.waits: Callable[[bool], None] = _nobody
 
     @property
     def position(self) -> Position:

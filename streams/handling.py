@@ -111,7 +111,7 @@ class Handling:
             return
         if delivery.moved and not redelivered:
             return  # a copy of what ended here or in an owner that stopped in order
-        call = Call(delivery.request, delivery.envelope)
+        call = Call(delivery.request, delivery.envelope, delivery.waits)
         times = Times(self._clock)
         if redelivered and not await self._count(delivery):
             error = InternalError("The request was given up: a worker died of it three times.")

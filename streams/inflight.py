@@ -23,6 +23,7 @@ from streams.config import StreamsConfig
 from streams.delivery import Delivery, Message, Partitions, parse
 from streams.handling import Handling
 from streams.log import Log, Undeliverable
+from streams.waiting import Waiting
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ class Inflight:
         self._live: dict[str, Delivery] = {}
         self._alone: deque[Delivery] = deque()  # wait until nothing else runs
         self._solo = False  # one that runs alone is running
+        self._waiting = Waiting(config.max_held_bytes, self._pump)  # of the live ones
         self._closed = False
         self._suspended = False  # between a revocation and the next adoption
         self._aborting = False
@@ -117,7 +119,7 @@ class Inflight:
     def _pump(self) -> None:
         """Start what may start."""
         while self._held and not self._closed and not self._solo and not self._alone:
-            if len(self._live) >= self._config.concurrency:
+            if len(self._live) - self._waiting.count >= self._config.concurrency:
                 break
             delivery = self._held.popleft()
             self._held_bytes -= delivery.size
@@ -154,6 +156,7 @@ class Inflight:
             delivery.stop_reason = "cancelled"
         elif request.deadline is not None and request.deadline <= self._clock.time():
             delivery.stop_reason = "expired"
+        delivery.waits = self._waiting.of(request.request_id, delivery.size)
         delivery.task = self.tasks.start(
             self._work(delivery, redelivered=redelivered), name=f"request {request.request_id}"
         )
@@ -186,6 +189,7 @@ class Inflight:
             return
         finally:
             self._live.pop(delivery.request.request_id, None)
+            delivery.waits(False)
             if not self._live:
                 self._solo = False
         for partition, offset in delivery.offsets:

@@ -133,6 +133,7 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         usage=result.terminal.usage,
         error=ErrorInfo(error.code, error.type, error.message) if error else None,
         attempts=tuple(call.attempts),
+        cache=call.cached,
         http_headers=head.http_headers or UNSET,
     )
 

@@ -9,6 +9,7 @@ llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ resources ─
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -18,10 +19,13 @@ from streams.inflight import Inflight
 from streams.stages import Handler, Stage, compose
 
 
-def pipeline(call: Handler, *, resources: Stage, failover: Stage) -> Handler:
+def pipeline(
+    call: Handler, *, resources: Stage, failover: Stage, cached: Sequence[Stage] = ()
+) -> Handler:
     """The stages around the provider's call, outermost first."""
     return compose(
         resources,  # files and batches: as many calls as it takes
+        *cached,  # kept answers, then equal calls under way; nothing if answers are not cached
         failover,  # who is asked, and who next
         around=call,
     )

@@ -9,11 +9,14 @@ from msgspec.structs import replace
 from ingress.config import IngressConfig
 from providers.config import RegistryConfig, TransportConfig
 from providers.instances import Instance
+from schemas.identity import Sharing
 from schemas.kafka import KafkaConfig
 from schemas.topics import Retention, Topic, Topics, table
 from sinks.config import SinkConfig, StorageType
-from sluice.settings import gateway, kafka, routing, upstream, work
+from sluice.settings import caching, gateway, kafka, routing, upstream, work
 from sluice.settings.loading import Settings
+from streams.caches.config import CacheConfig
+from streams.caches.rules import Rules
 from streams.config import StreamsConfig
 from streams.routing.config import BreakerConfig, RetryConfig, RoutingConfig
 
@@ -79,6 +82,7 @@ def ingress_config(settings: Settings) -> IngressConfig:
         shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
         max_lag_seconds=settings[gateway.MAX_QUEUE_WAIT],
         drop_params=settings[gateway.DROP_PARAMS],
+        sharing=sharing(settings),
         base_path=settings[gateway.BASE_PATH],
         metrics_enabled=settings[gateway.METRICS_ENABLED],
         metrics_path=_metrics_path(settings),
@@ -117,6 +121,30 @@ def streams_config(settings: Settings) -> StreamsConfig:
         stall_timeout=settings[work.STALL_TIMEOUT],
         reply_topics=settings[kafka.REPLY_TOPICS],
         faust_datadir=str(settings.data_dir / "faust"),
+    )
+
+
+def sharing(settings: Settings) -> Sharing | None:
+    """Which requests may have each other's answers; None if none may."""
+    if not settings[caching.SIMPLE_ENABLED]:
+        return None
+    return Sharing(settings[caching.SCOPE], settings[caching.MAX_TEMPERATURE])
+
+
+def cache_config(settings: Settings) -> CacheConfig | None:
+    """How answers are kept; None if they are not."""
+    if (found := sharing(settings)) is None:
+        return None
+    return CacheConfig(
+        sharing=found,
+        rules=Rules(settings[caching.TOOL_CALLS]),
+        ttl=float(settings[caching.TTL_RESPONSES] or 3600),
+        memory=settings[caching.MEMORY],
+        max_entry=settings[caching.MAX_ENTRY],
+        coalesce=settings[caching.COALESCING],
+        redis_url=settings[work.REDIS_URL],
+        redis_prefix=settings[caching.KEY_RESPONSES],
+        redis_timeout=settings[caching.REDIS_TIMEOUT],
     )
 
 

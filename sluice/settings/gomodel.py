@@ -8,7 +8,6 @@ from typing import Any
 from sluice.settings.kinds import BOOLEAN, TEXT, Kind, duration, integer, number
 from sluice.settings.setting import Group, Setting
 
-_CACHING = "answers are not cached yet (issue 6)"
 _SEMANTIC = "there is no semantic cache yet (issue 6)"
 _GOVERNANCE = "usage, budgets, guardrails and the dashboard are not there yet (issue 7)"
 _BUFFERS = "exchanges go to Kafka first, so that nothing waits in a buffer that could overflow"
@@ -67,11 +66,6 @@ GROUP = Group(
             "a list of models is kept until there is a newer one",
             "how long the lists of models are kept",
         ),
-        _told(
-            "REDIS_KEY_RESPONSES", TEXT, "gomodel:response:", _CACHING, "prefix of cached answers"
-        ),
-        _told("REDIS_TTL_RESPONSES", _SECONDS, 3600, _CACHING, "how long answers are cached"),
-        _told("RESPONSE_CACHE_SIMPLE_ENABLED", BOOLEAN, False, _CACHING, "the exact cache"),
         _told("SEMANTIC_CACHE_ENABLED", BOOLEAN, False, _SEMANTIC, "the semantic cache"),
         _told("SEMANTIC_CACHE_THRESHOLD", number(0, 1), 0.92, _SEMANTIC, "least similarity"),
         _told("SEMANTIC_CACHE_TTL", _SECONDS, 3600, _SEMANTIC, "how long answers are kept"),
@@ -190,7 +184,11 @@ HONOURED = {
     "FALLBACK_MANUAL_RULES_PATH": "also `routing.fallbacks` in `config.yaml`",
     "METRICS_ENABLED": "on by default",
     "METRICS_ENDPOINT": "",
-    "REDIS_URL": "nothing needs it yet; `sluice doctor` checks it",
+    "REDIS_URL": "for kept answers; the lists of models are kept in `GOMODEL_CACHE_DIR`",
+    "REDIS_KEY_RESPONSES": "",
+    "REDIS_TTL_RESPONSES": "also in the worker's memory",
+    "RESPONSE_CACHE_SIMPLE_ENABLED": "without `REDIS_URL`, too; tenants share nothing by default, and"
+    " answers that were cut, refused or call tools are not kept",
     "CACHE_REFRESH_INTERVAL": "",
     "GOMODEL_CACHE_DIR": "by default in `SLUICE_DATA_DIR`",
     "MODELS_ENABLED_BY_DEFAULT": "",

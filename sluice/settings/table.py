@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.settings import gateway, gomodel, kafka, routing, upstream, work
+from sluice.settings import caching, gateway, gomodel, kafka, routing, upstream, work
 from sluice.settings.setting import Group, Setting
 
 GROUPS: tuple[Group, ...] = (
@@ -15,6 +15,7 @@ GROUPS: tuple[Group, ...] = (
     kafka.BROKER_GROUP,
     upstream.PROVIDERS_GROUP,
     routing.GROUP,
+    caching.GROUP,
     work.STREAMS_GROUP,
     work.STORES_GROUP,
     gateway.LOG_GROUP,

@@ -158,7 +158,7 @@ REDIS_URL = Setting[str | None](
     kind=optional(url("redis", "rediss", "unix")),
     default=None,
     secret=True,
-    summary="The Redis server; nothing needs it yet, `sluice doctor` checks it.",
+    summary="The Redis server in which workers share kept answers.",
 )
 
 STREAMS_GROUP = Group(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from schemas.clock import Clock
+from schemas.metrics import Metrics
 from streams.caches.entry import Entry, Selection
 
 _SHARE = 8  # an entry may take this part of the memory, so that one does not push out all others
@@ -13,12 +14,13 @@ _SHARE = 8  # an entry may take this part of the memory, so that one does not pu
 class MemoryCache:
     """A Cache."""
 
-    def __init__(self, limit: int, clock: Clock) -> None:
+    def __init__(self, limit: int, clock: Clock, metrics: Metrics) -> None:
         """`limit`: bytes of all entries."""
         self._limit = limit
         self._clock = clock
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self.size = 0  # bytes
+        metrics.gauge("sluice_cache_bytes", lambda: self.size)
 
     @property
     def count(self) -> int:

@@ -9,9 +9,14 @@ from providers.base import Target
 from schemas.bodies import Envelope
 from schemas.envelopes import error_event
 from schemas.errors import GatewayError
-from schemas.exchange import Attempt
+from schemas.exchange import Attempt, Cached
 from schemas.replies import Reply
 from schemas.requests import Request
+from streams.caches.lookup import Lookup
+
+
+def _nobody(waits: bool) -> None:
+    return
 
 
 class Call:
@@ -20,17 +25,23 @@ class Call:
     __slots__ = (
         "abort",
         "attempts",
+        "cached",
         "envelope",
         "first_content",
+        "lookup",
         "request",
         "rule",
         "streamed",
         "target",
         "upstream_started",
+        "waits",
         "winner",
     )
 
-    def __init__(self, request: Request, envelope: Envelope) -> None:
+    def __init__(
+        self, request: Request, envelope: Envelope, waits: Callable[[bool], None] = _nobody
+    ) -> None:
+        """`waits` is told when the request only waits for another's call, and when that is over."""
         self.request = request
         self.envelope = envelope
         self.streamed = envelope.stream  # pieces of the answer go out as they come
@@ -41,6 +52,9 @@ class Call:
         self.target: Target | None = None  # who is to be called; None: whom the model's name means
         self.winner: Target | None = None  # who ended what another had begun
         self.rule: str | None = None  # the routing rule that held
+        self.cached: Cached | None = None  # what the caches were to it; None: they are off
+        self.lookup: Lookup | None = None  # by which others may have its answer, or it theirs
+        self.waits = waits
 
     def in_band(self, error: GatewayError) -> bytes:
         """The event that ends the caller's stream with `error`."""

@@ -60,7 +60,7 @@ class Subject:
 
     def made(self, timeout: float = PATIENCE) -> Cache:
         clock, metrics = SystemClock(), Metrics()
-        memory = MemoryCache(LIMIT, clock)
+        memory = MemoryCache(LIMIT, clock, metrics)
         redis = RedisCache(self.url, self.prefix, timeout, clock, metrics)
         caches: dict[str, Cache] = {"memory": memory, "redis": redis}
         return caches[self.kind] if self.kind in caches else Levels(memory, redis)
@@ -251,7 +251,7 @@ async def test_a_slow_answer_is_a_miss(alone: tuple[Subject, OwnService]) -> Non
 async def test_memory_is_bounded_by_bytes() -> None:
     """The least used entries go first, and one that is too large is not kept at all."""
     clock = Clock()
-    cache = MemoryCache(10_000, clock)
+    cache = MemoryCache(10_000, clock, Metrics())
     body = b"x" * (1_000 - entry(body=b"").size)
     for number in range(10):
         await cache.put(entry(str(number), body=body, expires_at=clock.now + 1))

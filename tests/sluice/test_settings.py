@@ -568,7 +568,10 @@ def test_gomodels_config_starts_unchanged(tmp_path: Path) -> None:
     assert configs.cache_dir(settings) == Path(".cache")
     sink = configs.sink_config(settings)
     assert (sink.bodies, sink.retention_days, sink.sqlite_path) == (False, 7, "data/gomodel.db")
-    assert settings[work.REDIS_URL] == "redis://localhost:6379"
+    cache = configs.cache_config(settings)
+    assert cache is not None
+    assert (cache.redis_url, cache.redis_prefix) == ("redis://localhost:6379", "gomodel:response:")
+    assert ingress.sharing == cache.sharing
     found = {instance.name: instance for instance in configs.instances(settings)}
     assert set(found) == {"openai", "ollama", "nippur"}
     assert not found["openai"].endpoint.routes["openai_chat"].stream_usage
@@ -580,7 +583,7 @@ def test_gomodels_config_starts_unchanged(tmp_path: Path) -> None:
     assert routing.retries["openai"].max_retries == 5
     told = "\n".join(settings.notes)
     for part in (
-        "cache.response.simple.enabled",
+        "cache.response.semantic.embedder.provider",
         "storage.postgresql.url",
         "budgets.user_paths",
         "guardrails.rules",
