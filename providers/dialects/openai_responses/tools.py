@@ -214,14 +214,14 @@ def render_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> str | Object:
 
 
 def _named(name: str, tools: tuple[Tool, ...], custom: bool) -> Object:
-    if custom or any(isinstance(tool, Custom) and tool.name == name for tool in tools):
+    function = any(isinstance(tool, Function) and tool.name == name for tool in tools)
+    text = any(isinstance(tool, Custom) and tool.name == name for tool in tools)
+    if custom or (text and not function):
         return {"type": "custom", "name": name}
     hosted = any(isinstance(tool, NativeTool) and tool.kind == name for tool in tools) or any(
         isinstance(tool, WebSearch) and name.startswith("web_search") for tool in tools
     )
-    if hosted and not any(isinstance(tool, Function) and tool.name == name for tool in tools):
-        return {"type": name}
-    return {"type": "function", "name": name}
+    return {"type": name} if hosted and not function else {"type": "function", "name": name}
 
 
 def encoded(found: Object | Raw | str) -> Raw:

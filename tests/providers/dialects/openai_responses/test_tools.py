@@ -122,3 +122,12 @@ def test_what_cannot_be_lost(tool: Tool) -> None:
     with pytest.raises(InvalidRequest):
         rendered(chat)
     assert len(rendered(chat, drop=True)[1]) == 1
+
+
+def test_a_function_and_a_text_tool_of_one_name() -> None:
+    """Which of the two is chosen is what the caller said, although a name alone would not tell."""
+    function = {"type": "function", "name": "a", "parameters": {"type": "object"}}
+    tools = [function, {"type": "custom", "name": "a"}]
+    for kind in ("function", "custom"):
+        chosen = {"type": kind, "name": "a"}
+        assert rendered(parsed(tools=tools, tool_choice=chosen))[0]["tool_choice"] == chosen
