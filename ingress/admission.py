@@ -6,11 +6,13 @@ Whatever is refused here was not published, so trying again is safe.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from math import ceil
 
 from ingress.config import IngressConfig
 from ingress.control import Workers
+from schemas.clock import Clock
 from schemas.errors import Overloaded
 from schemas.metrics import Metrics
 
@@ -107,6 +109,15 @@ class Ticket:
         """The body is in the log and no longer held."""
         self._admission.bytes -= self._size
         self._size = 0
+
+    @contextmanager
+    def held(self, clock: Clock) -> Iterator[Ticket]:
+        """The request is over when the block is."""
+        began = clock.monotonic()
+        try:
+            yield self
+        finally:
+            self.leave(clock.monotonic() - began)
 
     def leave(self, duration: float) -> None:
         """The request is over, `duration` seconds after it was admitted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ingress.lasting import OnDisconnect
 from schemas.identity import Sharing
 
 
@@ -26,6 +27,7 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     ping_interval: float = 15.0  # SSE keep-alive
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For counts
     shutdown_timeout: float = 30.0
+    on_disconnect: OnDisconnect = "cancel"  # for requests that do not say it
     drop_params: bool = False  # what a provider cannot be told may be left out
     sharing: Sharing | None = None  # which requests may have each other's answers; None: none
     max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused

@@ -106,6 +106,15 @@ async def plain(slot: Slot, request: IncomingRequest, config: Delivery) -> Answe
     return answer
 
 
+async def finished(slot: Slot, request: IncomingRequest, config: Delivery) -> Answer:
+    """Deliver an answer that has ended, in one piece: a stream as its events."""
+    assert slot.head is not None
+    slot.written = True
+    if not is_stream(slot.head):
+        return await _whole(slot, request, config)
+    return await _sent(_answer(request, slot.head, slot.take(), sse.LINES), request, config)
+
+
 async def _whole(slot: Slot, request: IncomingRequest, config: Delivery) -> Answer:
     head = slot.head
     assert head is not None
@@ -113,7 +122,10 @@ async def _whole(slot: Slot, request: IncomingRequest, config: Delivery) -> Answ
         # It failed after pieces of an answer that nobody has seen: only the failure counts.
         head = Head(Interrupted.status, "application/json", head.provider, head.model)
         slot.pieces = slot.pieces[-1:] or [error_body(request.dialect, Interrupted())]
-    answer = _answer(request, head, slot.take())
+    return await _sent(_answer(request, head, slot.take()), request, config)
+
+
+async def _sent(answer: Answer, request: IncomingRequest, config: Delivery) -> Answer:
     if len(answer.content) > SLICE and not request.stream.head_only:
         await answer.send_slowly(request.stream, config.write_timeout)
     return answer

@@ -10,12 +10,15 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from ingress.admission import Admission
+from ingress.archive import Archive
 from ingress.auth import Auth
 from ingress.caller import Addresses, identify
 from ingress.config import IngressConfig
 from ingress.control import Workers
 from ingress.deliver import Delivery
+from ingress.follower import Follower
 from ingress.guards import IncomingRequest
+from ingress.past import Past
 from ingress.producer import Log
 from ingress.reader import Reader
 from ingress.replies import Replies
@@ -76,6 +79,9 @@ class Gateway:
             },
             self._lost,
         )
+        self.archive = Archive(kafka, f"sluice-ingress-{config.slot}-archive")
+        self.follower = Follower(kafka, f"sluice-ingress-{config.slot}-follower")
+        self.past = Past(kafka, config, self.archive, answers, clock)
         self.tasks = Tasks()
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.loops: list[asyncio.Task[None]] = []
@@ -93,6 +99,7 @@ class Gateway:
             self.tasks.start(self.reader.run(), name="ingress replies"),
             self.tasks.start(self.signals.run(), name="ingress signals"),
             self.tasks.start(self._watch(), name="ingress deadlines"),
+            self.tasks.start(self.follower.run(), name="ingress follower"),
         ]
 
     async def _reach(self, connect: Connect) -> None:
@@ -146,7 +153,9 @@ class Gateway:
         self.draining = self.signals.stopping = True
         if not await self.admission.idle(self.config.shutdown_timeout):
             log.warning("requests_interrupted", count=self.admission.count)
-            self.replies.interrupt(Interrupted("The gateway is stopping: ask again."))
+            error = Interrupted("The gateway is stopping: ask again.")
+            self.replies.interrupt(error)
+            self.follower.interrupt(error)
             await self.admission.idle(_LAST_WORDS)
 
     async def stop(self) -> None:
@@ -155,6 +164,8 @@ class Gateway:
         await self.signals.close()
         await self.log.stop()
         await self.reader.stop()
+        await self.follower.stop()
+        await self.archive.stop()
 
     def _lost(self, partition: TopicPartition) -> None:
         if partition == self._reply_partition:
@@ -163,6 +174,7 @@ class Gateway:
     async def _watch(self) -> None:
         while True:
             self.replies.tick(self.clock.monotonic())
+            self.follower.tick(self.clock.monotonic())
             await asyncio.sleep(TICK)
             if self.workers.expected_wait:
                 self.workers.refresh()

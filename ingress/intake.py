@@ -21,16 +21,30 @@ from ingress.caller import (
     user_path,
 )
 from ingress.deliver import first_record, is_stream, plain, stream
+from ingress.detached import detach
 from ingress.errors import error_answer
+from ingress.events import Numbered
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
-from ingress.replies import GRACE, Slot
+from ingress.lasting import Lasting, how_long
+from ingress.replies import Slot
 from ingress.wire import Answer, SlowReader
 from schemas.bodies import envelope
 from schemas.envelopes import JSON
-from schemas.errors import BodyTooLarge, Cancelled, Expired, GatewayError, LogUnavailable
+from schemas.errors import (
+    BodyTooLarge,
+    Cancelled,
+    Expired,
+    GatewayError,
+    Interrupted,
+    InvalidRequest,
+    LogUnavailable,
+)
 from schemas.identity import meeting_key, record_key
+from schemas.kept import asked as asked_of_response
 from schemas.requests import Operation, Relay, Request, to_headers
+
+ORDINARY = Lasting()
 
 
 class Asked(Struct, frozen=True):
@@ -90,9 +104,14 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
         if (transport := request.transport) is not None and not transport.is_closing():
             transport.resume_reading()
         record = _record(gateway, request, asked, caller, body)
-        envelope(record)
+        streamed = envelope(record).stream
         del body
-        return await _exchange(gateway, request, record, ticket)
+        lasting = _lasting(gateway, request, record)
+        if lasting.keep:
+            record = replace(record, keep=True)
+        if lasting.wait is not None or (lasting.background and not streamed):
+            return await detach(gateway, request, record, lasting)
+        return await _exchange(gateway, request, record, ticket, lasting)
     finally:
         ticket.leave(gateway.clock.monotonic() - began)
 
@@ -142,14 +161,32 @@ def _record(
     )
 
 
+def _lasting(gateway: Gateway, request: IncomingRequest, record: Request) -> Lasting:
+    """How long the request outlives its connection. What is handed on as it is has its own ways."""
+    if record.relay is not None:
+        return ORDINARY
+    found = how_long(request.headers, gateway.config.on_disconnect)
+    if record.dialect != "openai_responses" or b'"background"' not in record.body:
+        return found
+    wanted = asked_of_response(record.body)
+    if not wanted.background or record.operation != "chat":
+        return found
+    if wanted.store is False:
+        raise InvalidRequest("A response in the background must be stored: `store`.", param="store")
+    return replace(found, on_disconnect="background", background=True, wait=None)
+
+
 async def _exchange(
-    gateway: Gateway, request: IncomingRequest, record: Request, ticket: Ticket
+    gateway: Gateway, request: IncomingRequest, record: Request, ticket: Ticket, lasting: Lasting
 ) -> int:
-    """Publish the request and deliver its answer; whoever stops waiting for one cancels it."""
-    request_id = record.request_id
-    slot = gateway.replies.open(record_key(request_id), request.transport.abort)
+    """Publish the request and deliver its answer; whoever stops waiting for one cancels it, unless it
+    is to outlive its connection."""
+    slot = gateway.replies.open(record_key(record.request_id), request.transport.abort)
+    if lasting.event_ids:
+        slot.events = Numbered(0)
     try:
-        await _publish(gateway, slot, record)
+        meet = _meeting(gateway, record, lasting)
+        await gateway.log.publish(slot, record.body, to_headers(record), meet)
         record = replace(record, body=b"")  # the log has it
         head = await first_record(slot)
         ticket.free_body()
@@ -169,13 +206,13 @@ async def _exchange(
         return Cancelled.status
     finally:
         gateway.replies.close(slot)
-        _give_up(gateway, slot, request_id)
+        _give_up(gateway, slot, record.request_id, lasting)
 
 
-def _meeting(gateway: Gateway, record: Request) -> bytes | None:
-    """Equal requests meet in one partition."""
+def _meeting(gateway: Gateway, record: Request, lasting: Lasting) -> bytes | None:
+    """Equal requests meet in one partition; those that may be looked up are where their id says."""
     sharing = gateway.config.sharing
-    if sharing is None:
+    if sharing is None or lasting.keep or lasting.event_ids:
         return None
     return meeting_key(record, envelope(record).model, sharing)
 
@@ -187,18 +224,11 @@ def _ended_in_band(slot: Slot) -> str | None:
     return "failed" if slot.failed and slot.head is not None and slot.head.status < 400 else None
 
 
-def _give_up(gateway: Gateway, slot: Slot, request_id: str) -> None:
+def _give_up(gateway: Gateway, slot: Slot, request_id: str, lasting: Lasting) -> None:
     """Tell the workers if they may still work on a request that nobody waits for any more."""
     if slot.ended or isinstance(slot.error, Expired | BodyTooLarge):
         return
     known = slot.accepted or slot.head is not None
+    if known and (lasting.outlives or (lasting.keep and isinstance(slot.error, Interrupted))):
+        return  # it goes on; of what we have interrupted the rest can be fetched
     gateway.signals.cancel(request_id, "disconnected" if known else "unacknowledged")
-
-
-async def _publish(gateway: Gateway, slot: Slot, record: Request) -> None:
-    config = gateway.config
-    now = gateway.clock.monotonic()
-    slot.deadline = now + config.request_timeout + GRACE
-    slot.due = min(slot.deadline, now + config.publish_timeout)
-    meet = _meeting(gateway, record)
-    await gateway.log.publish(slot, record.body, to_headers(record), meet)

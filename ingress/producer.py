@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
 
 from ingress.config import IngressConfig
-from ingress.replies import Slot
+from ingress.replies import GRACE, Slot
 from schemas.clock import Clock
 from schemas.errors import BodyTooLarge, GatewayError, LogUnavailable
 from schemas.faultpoints import reach
@@ -88,11 +88,14 @@ class Log:
 
         `meet` chooses the partition in place of the request's id.
 
-        Returns when the producer holds the record. LogUnavailable or BodyTooLarge if it does not.
+        Returns when the producer holds the record; the slot's times count from then. LogUnavailable or
+        BodyTooLarge if it does not.
         """
         self.check()
         assert self._producer is not None
         sent = self._clock.monotonic()
+        slot.deadline = sent + self._config.request_timeout + GRACE
+        slot.due = min(slot.deadline, sent + self._config.publish_timeout)
         partition = partition_of(meet or slot.key, self._config.partitions)
         try:
             # Waits only while the partition's batch is full, as when the broker is away.

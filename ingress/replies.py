@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from aiokafka import ConsumerRecord
 
+from ingress.events import Unseen
 from schemas.envelopes import EVENT_STREAM
 from schemas.errors import Expired, GatewayError, Interrupted, LogUnavailable
 from schemas.metrics import Counter, Metrics
@@ -28,7 +29,6 @@ class Slot:
 
     __slots__ = (
         "_abort",
-        "_limit",
         "_next",
         "_received",
         "_skip",
@@ -37,11 +37,14 @@ class Slot:
         "attempt",
         "deadline",
         "due",
+        "eager",
         "ended",
         "error",
+        "events",
         "failed",
         "head",
         "key",
+        "limit",
         "pieces",
         "ping_at",
         "size",
@@ -50,13 +53,14 @@ class Slot:
 
     def __init__(self, key: bytes, limit: int, abort: Callable[[], None]) -> None:
         self.key = key
-        self._limit = limit
+        self.limit = limit  # bytes
         self._abort = abort  # breaks the connection of a reader that is too slow
         self._waiter: asyncio.Future[None] | None = None
         self._next = 0  # seq that must come now
         self._received = 0  # bytes of this attempt
         self._skip = 0  # bytes of a replay that were received before
         self.accepted = False  # the log has the request
+        self.eager = False  # its handler wants to know that at once
         self.attempt = -1
         self.deadline = 0.0  # monotonic, the grace included
         self.due = 0.0  # monotonic: when the clock must look at this slot
@@ -68,6 +72,7 @@ class Slot:
         self.failed = False  # ended by a `failed` record
         self.error: GatewayError | None = None
         self.written = False  # bytes of this attempt went out
+        self.events: Unseen | None = None  # the reader has seen some, or wants their numbers
 
     @property
     def records(self) -> int:
@@ -94,6 +99,8 @@ class Slot:
         """The log has acknowledged the request."""
         self.accepted = True
         self._reschedule()
+        if self.eager:
+            self._wake()
 
     def fail(self, error: GatewayError) -> None:
         """There will be no more of this answer; a whole one stays whole."""
@@ -110,7 +117,7 @@ class Slot:
                 return True
             self.attempt = record.attempt
         if record.seq < self._next:
-            return False
+            return record.kind == "begun"
         if record.seq > self._next or (record.seq == 0 and record.head is None):
             self.fail(Interrupted("Part of the answer was lost inside the gateway: ask again."))
             return True
@@ -134,9 +141,11 @@ class Slot:
 
         Recovery of a stream that was already begun (continuing it from another attempt) belongs here.
         """
-        if self.written:
+        if self.written or (self.events is not None and self.events.shown):
             self.fail(Interrupted())
             return False
+        if self.events is not None:
+            self.events.restart()
         self._next = self._received = 0
         self.head = None
         self.pieces = []
@@ -147,22 +156,32 @@ class Slot:
         self._next += 1
         if record.head is not None and self.head is None:
             self.head = record.head
-        if value := self._value(record):
+        value = self._value(record)
+        self._received += len(value)
+        if self.events is not None:
+            value = self._counted(self.events, value, record)
+        if value:
             self.pieces.append(value)
             self.size += len(value)
-            self._received += len(value)
         if record.count is not None:
             if record.count != self._next:
                 self.fail(Interrupted("Part of the answer was lost inside the gateway: ask again."))
                 return
             self.ended = True
             self.failed = record.kind == "failed"
-        elif self.size > self._limit:
+        elif self.size > self.limit:
             self.fail(Interrupted("The answer was not read fast enough."))
             self.pieces = []
             self._abort()
             return
         self._wake()
+
+    def _counted(self, events: Unseen, value: bytes, record: ReplyRecord) -> bytes:
+        """The events of a stream that its reader has not seen; anything else as it is."""
+        if self.head is None or not self.head.content_type.startswith(EVENT_STREAM):
+            return value
+        found = events.feed(value)
+        return found if record.count is None else found + events.rest()
 
     def _value(self, record: ReplyRecord) -> bytes:
         """What is new in a record, as the client is to see it."""
@@ -206,6 +225,16 @@ class Slot:
             waiter.set_result(None)
 
 
+def take(slot: Slot, record: ConsumerRecord[bytes, bytes]) -> bool:
+    """Feed a slot with a record of its; False if nothing of it was new."""
+    try:
+        reply = from_record(record.headers, record.value)
+    except (KeyError, ValueError):
+        slot.fail(Interrupted("A piece of the answer was unreadable inside the gateway."))
+        return True
+    return slot.feed(reply)
+
+
 class Replies:
     """All open slots of this process."""
 
@@ -234,12 +263,7 @@ class Replies:
         if slot is None:
             self._late.inc()
             return
-        try:
-            reply = from_record(record.headers, record.value)
-        except (KeyError, ValueError):
-            slot.fail(Interrupted("A piece of the answer was unreadable inside the gateway."))
-            return
-        if not slot.feed(reply):
+        if not take(slot, record):
             self._late.inc()
 
     def interrupt(self, error: GatewayError) -> None:

@@ -18,6 +18,7 @@ from ingress.api.health import health, metrics, ready
 from ingress.api.messages import count_tokens, messages
 from ingress.api.models import model, models
 from ingress.api.passthrough import METHODS as PASSTHROUGH_METHODS, passthrough
+from ingress.api.requests import earlier_request, events
 from ingress.api.responses import compact, input_tokens, responses
 from ingress.api.stored_responses import cancel_response, input_items, stored_response
 from ingress.config import IngressConfig
@@ -80,6 +81,8 @@ ROUTES = (
             _look(f"{root}/models/<name:path>", model),
         )
     ),
+    Route("/v1/requests/<name>", ("GET", "HEAD", "DELETE"), earlier_request),
+    _look("/v1/requests/<name>/events", events),
     _any("/v1/files", ("GET", "POST"), files),
     _any("/v1/files/<name>", ("GET", "DELETE"), files),
     _any("/v1/files/<name>/content", ("GET",), files),

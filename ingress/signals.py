@@ -12,9 +12,10 @@ import structlog
 
 from ingress.admission import Admission
 from ingress.config import IngressConfig
-from ingress.producer import Log
+from ingress.producer import RETRY_AFTER, Log
 from schemas.clock import Clock
 from schemas.control import Cancellation, Heartbeat, encode
+from schemas.errors import LogUnavailable
 from schemas.ids import new_id
 
 log = structlog.get_logger()
@@ -44,6 +45,11 @@ class Signals:
         """Tell the workers to stop working on a request. Never blocks."""
         self._pending.append(Cancellation(request_id, reason))
         self._wake.set()
+
+    async def cancel_now(self, request_id: str) -> None:
+        """The same, on somebody's word: returns when the log has it, else LogUnavailable."""
+        if not await self._log.signal(*encode(Cancellation(request_id, "requested"))):
+            raise LogUnavailable(retry_after=RETRY_AFTER)
 
     async def run(self) -> None:
         """Send until cancelled. Never raises."""

@@ -14,6 +14,7 @@ GatewayError
 │   ├── MethodNotAllowed            405
 │   ├── BodyTimeout                 408
 │   ├── Conflict                    409
+│   ├── Gone                        410
 │   ├── BodyTooLarge                413
 │   ├── UnsupportedMediaType        415
 │   ├── ExpectationFailed           417
@@ -34,8 +35,7 @@ GatewayError
 ├── NotCached                       504  only a kept answer was wanted
 └── Expired                         504  the deadline passed
 
-A class is its HTTP status, its code and its default message (the docstring). The envelopes in which
-the client dialects write them are in `envelopes.py`.
+A class is its HTTP status, its code and its default message (the docstring); see `envelopes.py`, too.
 """
 
 from __future__ import annotations
@@ -147,6 +147,13 @@ class Conflict(InvalidRequest):
 
     status = 409
     code = "conflict"
+
+
+class Gone(InvalidRequest):
+    """This request is too old: its answer is kept no longer."""
+
+    status = 410
+    code = "gone"
 
 
 class BodyTooLarge(InvalidRequest):

@@ -112,6 +112,7 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: tuple[Attempt, ...] = ()
     cache: Cached | None = None  # None: caching is off
     http_headers: dict[str, str] | UnsetType = UNSET  # upstream headers that were passed on
+    keep: bool = False  # the answer can be asked for again by the request's id
 
 
 _encode = msgspec.json.Encoder().encode

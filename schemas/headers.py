@@ -31,6 +31,7 @@ DIALECT = "sluice-dialect"
 STREAM = "sluice-stream"  # true or false, where the body does not say it
 METHOD = "sluice-method"  # of a relayed request
 PATH = "sluice-path"  # of a relayed request, behind the provider's base URL, with its query
+KEEP = "sluice-keep"  # true: the answer can be fetched later, whole
 CACHE = "sluice-cache"  # no-cache, no-store, max-age=60, type=exact, ttl=300, tag=docs …
 DROP_PARAMS = "sluice-drop-params"  # true: what a provider cannot be told may be left out
 USER_PATH = "sluice-user-path"

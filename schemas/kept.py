@@ -1,4 +1,8 @@
-"""Answers that can be asked for again, by the id of their request or of their response."""
+"""Answers that can be asked for again, by the id of their request or of their response.
+
+An OpenAI response is kept unless its caller says `store: false`; any other answer if its request asked
+for it (`Request.keep`): also one that failed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,15 @@ from msgspec import Raw, Struct
 
 from schemas.exchange import Exchange
 from schemas.response_items import response_id, terminal_response
+
+
+class Owned(Protocol):
+    """What has an owner."""
+
+    @property
+    def client(self) -> str | None: ...
+    @property
+    def user_path(self) -> str: ...
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -22,9 +35,12 @@ class Kept(Struct, frozen=True, kw_only=True):
     operation: str = "chat"
     dialect: str = "openai_chat"
     provider: str | None = None  # instance
+    model: str | None = None  # as the provider knows it
     outcome: str = "completed"
     status: int = 200
     content_type: str = "application/json"
+    http_headers: dict[str, str] = {}  # of the provider, that were passed on
+    background: bool = False  # a Response whose caller did not wait for it
     request: bytes = b""
     answer: bytes = b""  # as it went out
 
@@ -40,6 +56,10 @@ class AnswerStore(Protocol):
         """For good: it does not come back when it is stored again. False if it was not there."""
         ...
 
+    async def deleted(self, name: str) -> bool:
+        """Whether it was there and was deleted."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -52,31 +72,54 @@ class NoAnswers:
     async def delete(self, name: str) -> bool:
         return False
 
+    async def deleted(self, name: str) -> bool:
+        return False
+
     async def close(self) -> None:
         return
 
 
-class _Asked(Struct):
+class Asked(Struct, frozen=True):
+    """What the body of a request for a Response says of its keeping."""
+
     store: bool | None = None
+    background: bool | None = None
 
 
-_asked = msgspec.json.Decoder(_Asked).decode
+_asked = msgspec.json.Decoder(Asked).decode
+_UNKNOWN = Asked(store=False)
+
+
+def asked(body: bytes) -> Asked:
+    """Nothing is to be stored of a body that cannot be read."""
+    try:
+        return _asked(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _UNKNOWN
+
+
+def name_of_response(request_id: str) -> str:
+    """The id of a Response that the gateway names."""
+    return f"resp_{request_id}"
 
 
 def kept(exchange: Exchange) -> Kept | None:
     """What of an exchange is to be kept; None if nothing: its caller did not ask for it."""
-    if exchange.dialect != "openai_responses" or exchange.operation != "chat":
+    responds = exchange.dialect == "openai_responses" and exchange.operation == "chat"
+    completed = exchange.outcome == "completed" and exchange.response is not None
+    if not exchange.keep and not (responds and completed):
         return None
-    if exchange.outcome != "completed" or exchange.response is None:
+    wanted = asked(exchange.request.content()) if responds else _UNKNOWN
+    if not exchange.keep and wanted.store is False:
         return None
-    try:
-        if _asked(exchange.request.body).store is False:
-            return None
-    except msgspec.DecodeError:
-        return None
-    answer = exchange.response.content()
-    name = response_id(terminal_response(answer, exchange.response.content_type))
-    if name is None:
+    body = exchange.response
+    answer = body.content() if body is not None else b""
+    name = None
+    if wanted.background:
+        name = name_of_response(exchange.request_id)
+    elif completed and wanted.store is not False and body is not None:
+        name = response_id(terminal_response(answer, body.content_type))
+    if name is None and not exchange.keep:
         return None
     return Kept(
         request_id=exchange.request_id,
@@ -87,15 +130,18 @@ def kept(exchange: Exchange) -> Kept | None:
         operation=exchange.operation,
         dialect=exchange.dialect,
         provider=exchange.provider,
+        model=exchange.attempts[-1].model if exchange.attempts else None,
         outcome=exchange.outcome,
         status=exchange.status,
-        content_type=exchange.response.content_type,
+        content_type=body.content_type if body is not None else "application/json",
+        http_headers=exchange.http_headers or {},
+        background=bool(wanted.background),
         request=exchange.request.content(),
         answer=answer,
     )
 
 
-def may_read(found: Kept, client: str | None, user_path: str) -> bool:
+def may_read(found: Owned, client: str | None, user_path: str) -> bool:
     """Whether a caller may see it: who asked for it, from the same user path or one above."""
     if found.client != client:
         return False

@@ -58,8 +58,11 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 Reply = Started | Chunk | Completed | Failed
 
-Kind = Literal["started", "chunk", "completed", "failed"]
+# `begun` is no piece of the answer and has the number -1: a worker has taken the request up. It is told
+# only of requests whose answer is kept, to whoever asks how far they are.
+Kind = Literal["begun", "started", "chunk", "completed", "failed"]
 _TYPES: dict[Kind, bytes] = {
+    "begun": b"llm.reply.begun",
     "started": b"llm.reply.started",
     "chunk": b"llm.reply.chunk",
     "completed": b"llm.reply.completed",
@@ -91,7 +94,7 @@ class ReplyRecord(Struct, frozen=True):
 
     kind: Kind
     attempt: int
-    seq: int  # from 0
+    seq: int  # from 0; of `begun` -1
     value: bytes
     head: Head | None = None  # on seq 0
     count: int | None = None

@@ -81,6 +81,7 @@ class Request(Struct, frozen=True, kw_only=True):
     continues: str | None = None
     drop_params: bool = False  # what a provider cannot be told may be left out
     cache: str | None = None  # what its caller says of caches: directives, as in HTTP
+    keep: bool = False  # the answer is kept whole, to be fetched when nobody waits for it
 
 
 class Relay(Struct, frozen=True):
@@ -126,6 +127,8 @@ def _optional(request: Request) -> Iterator[tuple[str, str | None]]:
         yield h.STREAM, "true" if request.stream else "false"
     if request.drop_params:
         yield h.DROP_PARAMS, "true"
+    if request.keep:
+        yield h.KEEP, "true"
     if request.http_headers:
         yield h.HTTP_HEADERS, _encode(request.http_headers).decode()
     if (relay := request.relay) is not None:
@@ -184,6 +187,7 @@ def from_record(
             http_headers=_http_headers(headers),
             drop_params=bool(_flag(headers, h.DROP_PARAMS)),
             cache=_text(headers, h.CACHE),
+            keep=bool(_flag(headers, h.KEEP)),
         )
     except UnicodeDecodeError as error:
         raise Malformed(f"a header is not UTF-8: {error.object[:40]!r}", reply_to) from error

@@ -109,6 +109,13 @@ class MongoDBAnswers:
             raise StoreUnavailable from error
         return False
 
+    async def deleted(self, name: str) -> bool:
+        query = {"$or": [{"_id": name}, {"response_id": name}], "deleted": True}
+        try:
+            return await self._collection.find_one(query, {"_id": 1}) is not None
+        except PyMongoError as error:
+            raise StoreUnavailable from error
+
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:

@@ -29,6 +29,7 @@ _FIND = (
 _COLUMNS = ("request_id", "response_id")
 # What is deleted stays as a mark: its exchange may come again after a crash of the sink.
 _DELETE = "UPDATE answers SET deleted = 1, request = x'', answer = x'' WHERE {} = ? AND NOT deleted"
+_DELETED = "SELECT 1 FROM answers WHERE {} = ? AND deleted LIMIT 1"
 _decode = msgspec.json.Decoder(Kept).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -53,6 +54,9 @@ class SQLiteAnswers:
 
     async def delete(self, name: str) -> bool:
         return await self._run(lambda: self._delete(name))
+
+    async def deleted(self, name: str) -> bool:
+        return await self._run(lambda: self._deleted(name))
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
@@ -89,6 +93,14 @@ class SQLiteAnswers:
                 head, request, answer = row
                 return replace(_decode(head), request=request, answer=answer)
         return None
+
+    def _deleted(self, name: str) -> bool:
+        if (connection := self._connected()) is None:
+            return False
+        return any(
+            connection.execute(_DELETED.format(column), (name,)).fetchone() is not None
+            for column in _COLUMNS
+        )
 
     def _delete(self, name: str) -> bool:
         if (connection := self._connected()) is None:

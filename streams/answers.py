@@ -72,6 +72,11 @@ class Answer:
             started.status, started.content_type, started.provider, started.model, extra
         )
 
+    async def tell_begun(self) -> None:
+        """Let whoever asks how far the request is know that a worker has it."""
+        if self._to is not None:
+            await self._write(ReplyRecord("begun", self._attempt, -1, b""))
+
     def open_stream(self) -> None:
         """The pieces that follow are sent as they come."""
         shared = self._sender.open_streams >= SHARED_LINGER_FROM

@@ -93,7 +93,9 @@ class Handling:
             kafka=delivery.position,
             timings=Timings(0.0),
             request=request_body(delivery.request),
+            client=delivery.request.client,
             error=ErrorInfo(failure.code, failure.type, failure.message),
+            keep=delivery.request.keep,
         )
         if delivery.floor is None:
             delivery.floor = self._outcomes.end(delivery.message.partition)
@@ -168,6 +170,8 @@ class Handling:
     async def _answered(self, delivery: Delivery, call: Call, answer: Answer) -> Result:
         """Call the provider; the first of {its end, a cancellation, the deadline} decides."""
         result = Result(call)
+        if call.request.keep:
+            await answer.tell_begun()
         try:
             if delivery.stop_reason is None:
                 delivery.stoppable = True

@@ -87,4 +87,6 @@ class Recall:
             if self._clock.monotonic() >= until:
                 return None
             await asyncio.sleep(_POLL)
+        if found.response_id is None or found.outcome != "completed":
+            return None  # an answer of another kind, or none
         return found if may_read(found, request.client, request.user_path) else None

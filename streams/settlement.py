@@ -135,6 +135,7 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         attempts=tuple(call.attempts),
         cache=call.cached,
         http_headers=head.http_headers or UNSET,
+        keep=request.keep,
     )
 
 

@@ -47,6 +47,13 @@ VENDORS_NAMED: dict[str, tuple[set[str], str]] = {
 # Modules that a test of another name covers, and why they have none of their own. A path that ends
 # in a slash stands for the whole folder.
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
+    "ingress/api/background_responses.py": (
+        "tests/e2e/test_async.py",
+        "a Response goes on only where a worker makes it",
+    ),
+    "ingress/detached.py": ("tests/ingress/api/test_requests.py", "what is left is fetched"),
+    "ingress/past.py": ("tests/ingress/api/test_requests.py", "seen in what is fetched"),
+    "ingress/resume.py": ("tests/ingress/api/test_requests.py", "seen in what is fetched"),
     "ingress/intake.py": ("tests/ingress/api/test_chat.py", "every route is answered by it"),
     "providers/dialects/openai_responses/client.py": (
         "tests/providers/dialects/openai_responses/test_sdk.py",

@@ -12,7 +12,15 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct
 
+from ingress.api.background_responses import (
+    Asker,
+    cancelled,
+    events_after,
+    forget,
+    look_up,
+)
 from ingress.api.passthrough import query_of
+from ingress.background import response_object
 from ingress.caller import user_path
 from ingress.errors import error_answer, identity_lines
 from ingress.gateway import Gateway
@@ -95,28 +103,56 @@ async def _answered(
     try:
         gateway.identify(request)
         client = gateway.auth.client(request.headers, request.query_string)
-        found = await _find(gateway, name)
-        if found is None or not may_read(found, client, user_path(request.headers)):
+        asker = Asker(client, user_path(request.headers))
+        found = await _find(gateway, request, name, asker)
+        if found is None or not may_read(found, client, asker.user_path):
             raise ResponseNotFound(f"Response with id '{name[:100]}' not found.")
-        lines, content = await work(gateway, request, found, name)
-        answer = Answer(200, lines + identity_lines(request), content)
+        if found.background:
+            answer = await _in_background(gateway, request, found, asker, work)
+        else:
+            lines, content = await work(gateway, request, found, name)
+            answer = Answer(200, lines + identity_lines(request), content)
     except _Running as running:
         path = f"/responses/{quote(running.response_id, safe='')}{action}{query_of(request)}"
         relay = Relay(running.provider, request.method, path)
         return await take(request, Asked("stored_responses", "relay", relay=relay))
     except GatewayError as error:
         answer = error_answer(request, error)
-    gateway.observe("stored_responses", answer.status, began)
+    gateway.observe("stored_responses", 200 if answer is None else answer.status, began)
     return answer
 
 
-async def _find(gateway: Gateway, name: str) -> Kept | None:
+async def _find(gateway: Gateway, request: IncomingRequest, name: str, asker: Asker) -> Kept | None:
+    """What is stored; of one that is made in the background, what the log says of it."""
     until = gateway.clock.monotonic() + PATIENCE
-    while (found := await gateway.answers.find(name)) is None:
+    found = await gateway.answers.find(name)
+    if found is None and (running := await look_up(gateway, request, name, asker)) is not None:
+        return running
+    while found is None:
         if gateway.clock.monotonic() >= until:
             return None
         await asyncio.sleep(_POLL)
-    return found
+        found = await gateway.answers.find(name)
+    return found if found.response_id is not None else None
+
+
+async def _in_background(
+    gateway: Gateway, request: IncomingRequest, found: Kept, asker: Asker, work: Work
+) -> Answer | None:
+    """The same of a Response whose caller did not wait: it may still be made."""
+    if work is _shown and _argument(request, "stream") == "true":
+        after = _number(request, "starting_after", -1, None)
+        await events_after(gateway, request, found, after, asker)
+        return None
+    if work is _cancelled:
+        lines, content = _JSON, await cancelled(gateway, request, found, asker)
+    elif work is _shown:
+        lines, content = _JSON, response_object(found)
+    else:
+        if work is _deleted:
+            await forget(gateway, found)
+        lines, content = await work(gateway, request, found, found.response_id or "")
+    return Answer(200, lines + identity_lines(request), content)
 
 
 def _check_ended(found: Kept) -> None:
@@ -145,7 +181,8 @@ async def _deleted(
     gateway: Gateway, request: IncomingRequest, found: Kept, name: str
 ) -> tuple[bytes, bytes]:
     await gateway.answers.delete(found.request_id)
-    _check_ended(found)
+    if not found.background:
+        _check_ended(found)
     return _JSON, _encode(_Deleted(name))
 
 

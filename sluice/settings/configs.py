@@ -81,6 +81,7 @@ def ingress_config(settings: Settings) -> IngressConfig:
         trusted_proxies=settings[gateway.TRUSTED_PROXIES],
         shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
         max_lag_seconds=settings[gateway.MAX_QUEUE_WAIT],
+        on_disconnect=settings[gateway.ON_DISCONNECT],
         drop_params=settings[gateway.DROP_PARAMS],
         sharing=sharing(settings),
         base_path=settings[gateway.BASE_PATH],

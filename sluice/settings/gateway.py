@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from ingress.config import IngressConfig
+from ingress.lasting import ON_DISCONNECT as POLICIES, OnDisconnect
 from schemas.faultpoints import FAULT_POINTS
 from sluice.settings.kinds import (
     BASE_PATH as BASE_PATH_KIND,
@@ -120,6 +121,13 @@ MAX_QUEUE_WAIT = Setting(
     kind=duration(1, 86_400),
     default=_INGRESS.max_lag_seconds,
     summary="Expected wait for a worker above which requests are answered by 503.",
+)
+ON_DISCONNECT = Setting[OnDisconnect](
+    name="INGRESS_ON_DISCONNECT",
+    kind=choice(POLICIES),
+    default=_INGRESS.on_disconnect,
+    summary="What becomes of a request whose client goes: `cancel`, `finish` (it ends and is recorded) "
+    "or `background` (and its answer can be fetched); a request may say it itself.",
 )
 SLOT = Setting(
     name="SLUICE_SLOT",
@@ -247,7 +255,7 @@ HTTP_GROUP = Group(
         *(HOST, PORT, BASE_PATH, MASTER_KEY, TRUSTED_PROXIES, BODY_SIZE_LIMIT, BODY_TIMEOUT),
         *(DROP_PARAMS, PASSTHROUGH, PASSTHROUGH_V1, PASSTHROUGH_PROVIDERS, PUBLISH_TIMEOUT),
         *(MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_QUEUE_WAIT, REPLY_BUFFER, WRITE_TIMEOUT),
-        *(PING_INTERVAL, SLOT),
+        *(PING_INTERVAL, ON_DISCONNECT, SLOT),
     ),
 )
 PROGRAM_GROUP = Group("The program", (DATA_DIR, SHUTDOWN_TIMEOUT, SIM_PORT))

@@ -1,4 +1,8 @@
-"""Caller and provider both speak Responses: bytes pass through."""
+"""Caller and provider both speak Responses: bytes pass through.
+
+A Response in the background whose answer is kept is made by the gateway: its caller knows it by the
+gateway's name for it, and the provider is asked as by one who waits.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from msgspec import Raw
 
 from providers.base import Decoder, Members, Target, UpstreamRequest
 from providers.dialects.openai_responses.answer import AnswerDecoder
+from providers.dialects.openai_responses.background import Renamed
 from providers.dialects.openai_responses.foreign import without_foreign_thoughts
 from providers.dialects.openai_responses.stream import StreamDecoder
 from providers.failure import failed
@@ -16,6 +21,7 @@ from providers.headers import upstream_headers
 from providers.quirks.adapting import adapted
 from schemas.envelopes import EVENT_STREAM
 from schemas.errors import InvalidRequest
+from schemas.kept import asked, name_of_response
 from schemas.replies import Failed
 from schemas.requests import Request
 
@@ -28,21 +34,23 @@ _encode = msgspec.json.Encoder().encode
 class PassThrough:
     """One request; a Dialogue."""
 
-    __slots__ = ("dropped", "sent")
+    __slots__ = ("_name", "dropped", "sent")
 
     route = "openai_responses"
 
     def __init__(self, request: Request, target: Target) -> None:
         self.sent, self.dropped = _sent(request, target, self.route)
+        background = request.keep and asked(request.body).background
+        self._name = name_of_response(request.request_id) if background else None
 
     def media_type(self, content_type: str) -> str:
         return content_type
 
     def decoder(self, content_type: str) -> Decoder:
         """By what the provider says that it sends: some answer a stream with plain JSON."""
-        if content_type.lstrip().lower().startswith(EVENT_STREAM):
-            return StreamDecoder()
-        return AnswerDecoder()
+        streamed = content_type.lstrip().lower().startswith(EVENT_STREAM)
+        decoder = StreamDecoder() if streamed else AnswerDecoder()
+        return decoder if self._name is None else Renamed(decoder, self._name)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         return failed(status, headers, body)
@@ -73,6 +81,8 @@ def _sent(request: Request, target: Target, name: str) -> tuple[UpstreamRequest,
         members = given
         if _text(given.get("model", b"null")) != target.model:
             members = {**given, "model": Raw(_encode(target.model))}
+        if request.keep and "background" in given:
+            members = {name: value for name, value in members.items() if name != "background"}
         stream = bool(_flag(given.get("stream", b"null")))
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is no Responses request: {error}.") from error

@@ -1,7 +1,7 @@
 """A caller's body to a ChatRequest.
 
 What the answer repeats of the request and has no field in it stays in `ChatRequest.extra` under its
-own name: `truncation`, `max_tool_calls`, `background`. Members of objects that are otherwise
+own name: `truncation`, `max_tool_calls`. Members of objects that are otherwise
 understood stand there under dotted names (`reasoning.context`, `tools.async`). `names["turns[0]"]` is
 `instructions` if these are the first turn, which distinguishes them from a system message.
 """
@@ -71,9 +71,7 @@ class _Body(Struct):
 
 _body = msgspec.json.Decoder(_Body)
 _metadata = msgspec.json.Decoder(dict[str, str])
-_TAKEN = frozenset(
-    {*_Body.__struct_fields__} - {"background", "include", "stream_options", "truncation"}
-)
+_TAKEN = frozenset({*_Body.__struct_fields__} - {"include", "stream_options", "truncation"})
 # Said of every answer: nothing is lost of them.
 _INCLUDED = frozenset({"reasoning.encrypted_content", "message.output_text.logprobs"})
 # State that only the provider that made it has.
@@ -144,8 +142,6 @@ def _utf8(body: bytes) -> bytes:
 def _extra(found: Members, body: _Body) -> Members:
     """What has no field of its own and says anything beyond the default."""
     extra = others(found, _TAKEN, "")
-    if not body.background:
-        extra.pop("background", None)
     if body.truncation == "disabled":
         del extra["truncation"]
     if _INCLUDED.issuperset(body.include or ()):

@@ -398,7 +398,7 @@ class TestTimes:
         self, start: Start, worker: Worker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A request that nobody answers gets 504 soon after its deadline."""
-        monkeypatch.setattr("ingress.intake.GRACE", 0.1)
+        monkeypatch.setattr("ingress.producer.GRACE", 0.1)
 
         async def script(answering: Answering) -> None:
             """Say nothing."""
@@ -415,7 +415,7 @@ class TestTimes:
         self, start: Start, worker: Worker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A stream that stands still past its deadline ends with an error event."""
-        monkeypatch.setattr("ingress.intake.GRACE", 0.1)
+        monkeypatch.setattr("ingress.producer.GRACE", 0.1)
 
         async def script(answering: Answering) -> None:
             await answering.begin(event(0))

@@ -93,11 +93,10 @@ def test_reasoning(given: dict[str, Any], expected: Thinking) -> None:
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"truncation": "disabled", "background": False, "stream_options": {}}, set()),
+        ({"truncation": "disabled", "background": True, "stream_options": {}}, set()),
         ({"include": ["reasoning.encrypted_content"]}, set()),
         ({"include": ["file_search_call.results"]}, {"include"}),
         ({"truncation": "auto", "max_tool_calls": 3}, {"truncation", "max_tool_calls"}),
-        ({"background": True}, {"background"}),
         ({"reasoning": {"mode": "pro"}, "text": {"new": 1}}, {"reasoning.mode", "text.new"}),
         ({"tools": [{"type": "custom", "name": "n", "async": True}]}, {"tools.async"}),
         ({"new": {"a": 1}, "gone": None}, {"new"}),
