@@ -165,3 +165,15 @@ async def test_a_server_that_does_not_answer_says_so() -> None:
     server.close()
     async with asyncio.timeout(10):
         await server.wait_closed()
+
+
+@pytest.mark.parametrize("name", ["request-1", "resp_1"])
+async def test_a_deletion_is_remembered(subject: Subject, name: str) -> None:
+    """What was deleted is told apart from what never was, by either name."""
+    await subject.keep(answer(1), answer(2))
+    assert not await subject.answers.deleted(name)
+    await subject.answers.delete("resp_1")
+
+    assert await subject.answers.deleted(name)
+    assert not await subject.answers.deleted("resp_2")
+    assert not await subject.answers.deleted("resp_3")

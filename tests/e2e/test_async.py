@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -99,6 +101,7 @@ async def world(
         yield World(stack, second, clients)
 
 
+EXAMPLE = re.compile(r"<!-- example: (\w+) -->\n```sh\n(.*?)```", re.DOTALL)
 HELLO = [{"role": "user", "content": "Hello"}]
 ASKED: dict[str, dict[str, Any]] = {
     "chat/completions": {"messages": HELLO},
@@ -271,6 +274,27 @@ async def test_what_never_was(world: World, name: str) -> None:
     for path in (f"/v1/requests/{name}", f"/v1/requests/{name}/events"):
         found = await world.first.get(path)
         assert (found.status_code, found.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+async def test_the_examples(world: World) -> None:
+    """The commands of docs/async.md do what stands there."""
+    examples = dict(EXAMPLE.findall((services.ROOT / "docs" / "async.md").read_text()))
+
+    async def run(name: str) -> str:
+        """Against this gateway, with its key."""
+        command = examples[name].replace("http://127.0.0.1:8080", world.stack.url)
+        command = command.replace(" -H 'Content", f" -H 'x-api-key: {KEY}' -H 'Content")
+        shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+        return (await shell.communicate())[0].decode()
+
+    left, stream = await run("leave"), await run("events")
+
+    assert left.startswith("HTTP/1.1 202 Accepted")
+    place = re.findall(r"location: (/v1/requests/\S+)", left)[0]
+    assert (await world.answer(place)).status_code == 200
+    assert re.findall(r"^id: (\d+)$", stream, re.MULTILINE)[:3] == ["1", "2", "3"]
+    assert stream.endswith("data: [DONE]\n\n")
 
 
 class TestBackground:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ingress.events import Numbered, Unseen
 from ingress.replies import Slot
 from schemas.errors import Expired, Interrupted, LogUnavailable
 from schemas.replies import Head, Kind, ReplyRecord
@@ -184,3 +185,63 @@ async def test_waiting_ends_with_the_next_record(slot: Slot) -> None:
 
     slot.feed(record(1))
     assert slot.take() == b"xx"
+
+
+class TestCounted:
+    """A reader that has seen some events, or wants their numbers."""
+
+    EVENTS = b"data: 1\n\ndata: 2\n\n"
+
+    def test_a_stream_is_numbered_over_its_records(self, slot: Slot) -> None:
+        """Wherever they are cut."""
+        slot.events = Numbered(0)
+        slot.feed(record(0, self.EVENTS[:12]))
+        slot.feed(record(1, self.EVENTS[12:] + b"data: 3", kind="completed", count=2))
+
+        assert slot.take() == b"id: 1\ndata: 1\n\nid: 2\ndata: 2\n\nid: 3\ndata: 3"
+
+    def test_what_is_no_stream_has_no_events(self, slot: Slot) -> None:
+        """It passes as it is."""
+        slot.events = Numbered(5)
+        head = Head(200, "application/json")
+        slot.feed(record(0, b"{}", head=head, kind="completed", count=1))
+
+        assert slot.take() == b"{}"
+
+    def test_a_replay_goes_on_in_the_middle_of_an_event(self, slot: Slot) -> None:
+        """Its bytes are those of the run before."""
+        slot.events = Numbered(1)
+        slot.feed(record(0, self.EVENTS[:12]))
+        slot.feed(
+            record(0, self.EVENTS, attempt=2, replay=True, kind="completed", count=1, head=HEAD)
+        )
+
+        assert (slot.take(), slot.ended) == (b"id: 2\ndata: 2\n\n", True)
+
+    @pytest.mark.parametrize("seen", [1, 2])
+    def test_another_run_of_which_some_was_seen(self, slot: Slot, seen: int) -> None:
+        """Its text may differ: it ends here, also if nothing was written yet."""
+        slot.events = Unseen(seen)
+        slot.feed(record(0, self.EVENTS))
+        slot.feed(record(-1, attempt=2, kind="begun", head=None))
+
+        assert isinstance(slot.error, Interrupted)
+
+    @pytest.mark.parametrize("seen", [0, 3])
+    def test_another_run_of_which_none_was_seen(self, slot: Slot, seen: int) -> None:
+        """It is counted from its own beginning."""
+        slot.events = Unseen(seen)
+        slot.feed(record(0, self.EVENTS))
+        slot.feed(record(0, self.EVENTS + self.EVENTS, attempt=2, kind="completed", count=1))
+
+        assert slot.ended
+        assert slot.take() == (self.EVENTS * 2 if seen == 0 else b"data: 2\n\n")
+
+
+def test_that_a_worker_has_it_is_no_piece(slot: Slot) -> None:
+    """It is neither late nor a gap."""
+    assert slot.feed(record(-1, b"", kind="begun", head=None))
+    assert (slot.head, slot.attempt, slot.error) == (None, 1, None)
+    slot.feed(record(0, b"{}", kind="completed", count=1))
+
+    assert slot.ended

@@ -5,7 +5,7 @@ import uuid
 import pytest
 from hypothesis import given, strategies as st
 
-from schemas.ids import MAX_SLOT, new_id, slot_of
+from schemas.ids import MAX_SLOT, milliseconds_of, new_id, slot_of
 
 
 @given(st.integers(0, 2**48 - 1), st.integers(0, MAX_SLOT))
@@ -18,6 +18,7 @@ def test_ids_are_uuid7_and_carry_the_slot(milliseconds: int, slot: int) -> None:
     assert read.variant == uuid.RFC_4122
     assert read.int >> 80 == milliseconds
     assert slot_of(made) == slot
+    assert milliseconds_of(made) == milliseconds
 
 
 def test_ids_are_ordered_by_time_and_never_repeat() -> None:
@@ -32,3 +33,20 @@ def test_ids_are_ordered_by_time_and_never_repeat() -> None:
 def test_foreign_ids_have_no_slot(text: str) -> None:
     """A client's own id says nothing about an ingress."""
     assert slot_of(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x" * 36,
+        str(uuid.UUID(int=5)),
+        new_id(5).upper().replace("0", "A"),
+        new_id(5) + "0",
+        new_id(5).replace("-", ""),
+        "0198a000-0000-4000-8000-000000000001",
+    ],
+)
+def test_foreign_ids_have_no_time(text: str) -> None:
+    """Nor does an id of ours that is spelled otherwise."""
+    assert milliseconds_of(text) is None

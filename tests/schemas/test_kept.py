@@ -63,3 +63,46 @@ def test_who_may_see_it(client: str | None, path: str, expected: bool) -> None:
     found = Kept(request_id="r", client="master", user_path="/team/ann")
 
     assert may_read(found, client, path) is expected
+
+
+class TestAsked:
+    """What a request asked to be kept is kept, whoever answered and however it ended."""
+
+    def test_any_dialect(self) -> None:
+        """With what its answer went out with."""
+        found = kept(exchange(keep=True, http_headers={"x-their": "1"}))
+
+        assert found is not None
+        assert (found.response_id, found.background) == (None, False)
+        assert (found.provider, found.http_headers) == ("sim", {"x-their": "1"})
+        assert found.answer
+
+    @pytest.mark.parametrize("outcome", ["failed", "cancelled", "expired"])
+    def test_a_failure(self, outcome: str) -> None:
+        """It is no Response that another could continue."""
+        found = kept(response(keep=True, outcome=outcome, status=500))
+
+        assert found is not None
+        assert (found.outcome, found.status, found.response_id) == (outcome, 500, None)
+
+    def test_nothing_was_answered(self) -> None:
+        found = kept(exchange(keep=True, response=None))
+
+        assert found is not None
+        assert found.answer == b""
+
+    @pytest.mark.parametrize("outcome", ["completed", "failed"])
+    def test_in_the_background(self, outcome: str) -> None:
+        """Under the name that its caller was told, which is not always the provider's."""
+        found = kept(response(b'{"background":true}', keep=True, outcome=outcome))
+
+        assert found is not None
+        assert found.background
+        assert found.response_id == f"resp_{found.request_id}"
+
+    def test_what_is_not_stored_is_no_response(self) -> None:
+        """`store: false`: it is fetched by the id of its request only."""
+        found = kept(response(b'{"store":false}', keep=True))
+
+        assert found is not None
+        assert found.response_id is None

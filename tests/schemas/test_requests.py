@@ -169,3 +169,12 @@ def test_headers_that_make_no_request(headers: dict[str, bytes], reason: str) ->
     """Nothing of a header reaches a provider's request line or headers unchecked."""
     with pytest.raises(Malformed, match=reason):
         from_record(headers, CHAT, HERE, 0.0)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_that_an_answer_is_kept_comes_along(keep: bool) -> None:
+    """An ordinary request has no header for it."""
+    headers = to_headers(Request(request_id="id-1", body=CHAT, keep=keep))
+
+    assert ("sluice-keep" in dict(headers)) is keep
+    assert from_record(first(headers), CHAT, HERE, 0.0).keep is keep

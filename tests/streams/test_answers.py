@@ -195,3 +195,20 @@ async def test_a_cancelled_piece_is_sent_with_the_end() -> None:
 
     assert [record.value for record in log.records] == [b"a", b"bend"]
     assert [record.seq for record in log.records] == [0, 1]
+
+
+async def test_that_it_has_begun_is_told_before_all_pieces() -> None:
+    """Not counted, and to nobody who gave no address."""
+    log, silent = FakeLog(), FakeLog()
+    reply = answer(log)
+    await reply.tell_begun()
+    assert not reply.begun
+    reply.start(STARTED)
+    await reply.finish(b"{}", failed=False)
+    await answer(silent, None).tell_begun()
+
+    assert [(each.kind, each.seq, each.count) for each in log.records] == [
+        ("begun", -1, None),
+        ("completed", 0, 1),
+    ]
+    assert silent.records == []

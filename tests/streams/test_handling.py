@@ -359,3 +359,13 @@ async def test_a_moved_copy_without_an_outcome_runs_only_after_a_crash() -> None
     await bench.run(request(**{"sluice-request-id": "/kafka/a"}), redelivered=True)
 
     assert bench.calls == 1
+
+
+async def test_who_may_ask_later_is_told_that_it_has_begun() -> None:
+    """Only where the answer is kept; the exchange says so, too."""
+    kept = await Bench(JSON, Completed(b"{}", "stop")).run(request(**{"sluice-keep": "true"}))
+    other = await Bench(JSON, Completed(b"{}", "stop")).run(request())
+
+    assert [reply.kind for reply in kept.replies] == ["begun", "completed"]
+    assert [reply.kind for reply in other.replies] == ["completed"]
+    assert (kept.exchanges[0].keep, other.exchanges[0].keep) == (True, False)
