@@ -94,9 +94,17 @@ async def outcomes(
                     continue
                 kind = h.first(record.headers).get(h.CE_TYPE)
                 if kind in OUTCOME_TYPES and record.value is not None and name not in known:
-                    ended = _ended.decode(record.value)
-                    known[name] = Known(ended.outcome, bool(ended.attempts))
+                    known[name] = _known(record.value)
     return known
+
+
+def _known(value: bytes) -> Known:
+    """An outcome that cannot be read is one: nothing is run again for it."""
+    try:
+        ended = _ended.decode(value)
+    except msgspec.DecodeError:
+        return Known("completed", called=True)
+    return Known(ended.outcome, bool(ended.attempts))
 
 
 def plans(

@@ -137,12 +137,15 @@ class Search:
         if h.first(record.headers).get(h.CE_TYPE) not in OUTCOME_TYPES or record.value is None:
             return
         request_id, name = _text(record.key), self._sought.name
-        if request_id not in self.found and request_id != name:
-            if name.encode() not in record.value:
-                return
-            if exchanges.decode(record.value).client_request_id != name:
-                return
-        found = exchanges.decode(record.value)
+        known = request_id in self.found or request_id == name
+        if not known and name.encode() not in record.value:
+            return
+        try:
+            found = exchanges.decode(record.value)
+        except msgspec.DecodeError:
+            return  # a dead letter: see the sinks
+        if not known and found.client_request_id != name:
+            return
         standing = self.found.setdefault(
             request_id,
             Standing(
@@ -171,8 +174,8 @@ class Search:
         if isinstance(found, Heartbeat):
             if found.role == "streams":
                 self._beats[found.boot_id] = found
-        elif (standing := self.found.get(found.request_id)) is not None:
-            standing.cancelled = found.reason
+        elif isinstance(found, Cancellation) and found.request_id in self.found:
+            self.found[found.request_id].cancelled = found.reason
 
     def _is_sought(self, request_id: str, headers: Mapping[str, bytes]) -> bool:
         name = self._sought.name

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -30,20 +31,22 @@ class Done(Struct):
         return self.out.splitlines()
 
 
-async def started(stack: Stack, *arguments: str, **env: str) -> asyncio.subprocess.Process:
-    """A command that runs, with the gateway's own settings."""
+async def started(
+    stack: Stack, *arguments: str, folder: Path | None = None, **env: str
+) -> asyncio.subprocess.Process:
+    """A command that runs, with the gateway's own settings, in its folder or another."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sluice", *arguments),
         env=_inherited() | stack.env | env,
-        cwd=stack.folder,
+        cwd=folder or stack.folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
-async def typed(stack: Stack, *arguments: str, **env: str) -> Done:
+async def typed(stack: Stack, *arguments: str, folder: Path | None = None, **env: str) -> Done:
     """A command's end. It never ends in a traceback."""
-    process = await started(stack, *arguments, **env)
+    process = await started(stack, *arguments, folder=folder, **env)
     async with asyncio.timeout(SECONDS):
         out, err = await process.communicate()
     assert b"Traceback" not in err, err.decode()

@@ -60,7 +60,8 @@ def test_an_unknown_command_is_corrected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [["serve"], ["ingress"], ["streams"], ["sinks"], ["broker"], ["sim"], ["doctor"], ["settings"],
-     ["topics", "create"], ["topics", "describe"], ["dlq", "list"], ["dlq", "redrive", "--all"]],
+     ["topics", "create"], ["topics", "describe"], ["dlq", "list"], ["dlq", "redrive", "--all"],
+     ["replay", "--model", "x"], ["requests", "show", "x"], ["tail"]],
 )  # fmt: skip
 def test_wrong_settings_stop_every_command(tmp_path: Path, command: list[str]) -> None:
     """Exit code 2, each wrong setting on a line, and nothing is started or made."""

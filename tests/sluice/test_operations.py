@@ -1,4 +1,6 @@
-"""What operators' commands decide, as data: letters, plans, filters."""
+"""What operators' commands decide, as data: letters, plans, filters; and how they reach the log."""
+
+from pathlib import Path
 
 import pytest
 from msgspec import Raw
@@ -13,6 +15,9 @@ from sluice.operations.dlq import Wanted, plans
 from sluice.operations.filters import FIELDS, all_take, parse
 from sluice.operations.letters import Letter, letter, shown
 from sluice.operations.redrive import Known, bases, plan
+from tests.brokers import embedded_broker
+from tests.sluice.commands import typed
+from tests.stack import Stack
 
 TOPICS = Topics()
 NOW = 1_800_000_000.0
@@ -221,3 +226,44 @@ def test_no_filters(text: str) -> None:
     """Anything else says what a filter is."""
     with pytest.raises(ValueError, match="user_path"):
         parse(text)
+
+
+# -- how they reach the log
+
+
+@pytest.mark.parametrize("listener", ["kafka_sasl", "kafka_ssl"])
+async def test_a_cluster_with_security(
+    request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str, listener: str
+) -> None:
+    """Kafka's own settings for passwords and TLS hold for the commands as for the roles."""
+    security: dict[str, str] = request.getfixturevalue(listener)
+    stack = Stack(tmp_path, "", topic_prefix, **security)
+    assert (await typed(stack, "topics", "create", "--json")).code == 0
+    assert (await typed(stack, "dlq", "list", "--json")).json == []
+    assert (await typed(stack, "tail", "--no-follow")).lines == []
+
+
+async def test_the_broker_of_a_serve_that_runs(tmp_path: Path) -> None:
+    """Without a cluster the commands find the embedded broker by the file in the data folder."""
+    async with embedded_broker(tmp_path) as broker:
+        stack = Stack(tmp_path, broker.bootstrap, "llm.")
+        del stack.env["KAFKA_BOOTSTRAP_SERVERS"]
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "bootstrap").write_text(broker.bootstrap)
+        missing = await typed(stack, "dlq", "list")
+        assert (missing.code, missing.err) == (
+            1,
+            "Error: llm.dead-letters does not exist: run `sluice topics create`\n",
+        )
+        assert (await typed(stack, "topics", "create", "--json")).code == 0
+        assert (await typed(stack, "dlq", "list", "--json")).json == []
+        assert (await typed(stack, "requests", "show", "x")).code == 1
+
+
+async def test_a_log_that_is_away(tmp_path: Path) -> None:
+    """One line says which address does not answer."""
+    stack = Stack(tmp_path, "127.0.0.1:9", "llm.")
+    for command in (["dlq", "list"], ["tail"], ["requests", "show", "x"]):
+        done = await typed(stack, *command)
+        assert done.code == 1
+        assert "Error: Kafka at 127.0.0.1:9 cannot be used" in done.err
