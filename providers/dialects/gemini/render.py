@@ -221,8 +221,11 @@ def _thinking(asked: Thinking, model: str, notes: Notes) -> dict[str, object]:
             notes.harmless("thinking")
         return {}
     found: dict[str, object] = {}
-    if asked.visible is not None:
-        found["includeThoughts"] = asked.visible
+    visible = asked.visible
+    if visible is None and asked.enabled and not off:
+        visible = True  # Anthropic's callers are shown them unasked, Gemini's are not
+    if visible is not None:
+        found["includeThoughts"] = visible
     if way == "level" and (effort := _effort(asked, off=off)) is not None:
         found["thinkingLevel"] = families.level(model, effort)
     elif way == "budget" and (tokens := _budget(asked, off=off)) is not None:

@@ -395,7 +395,7 @@ def test_tool_choice(choice: ToolChoice, expected: object) -> None:
         (
             "gemini-3-flash-preview",
             Thinking(enabled=True, budget=9000),
-            {"thinkingLevel": "medium"},
+            {"thinkingLevel": "medium", "includeThoughts": True},
             (),
         ),
         ("gemini-3-flash-preview", Thinking(budget=-1), {}, ()),
@@ -406,7 +406,13 @@ def test_tool_choice(choice: ToolChoice, expected: object) -> None:
         (OLD, Thinking(effort="low"), {"thinkingBudget": 4096}, ()),
         (OLD, Thinking(effort="max"), {"thinkingBudget": 24576}, ()),
         (OLD, Thinking(enabled=False), {"thinkingBudget": 0}, ()),
-        (OLD, Thinking(enabled=True), {"thinkingBudget": -1}, ()),
+        (OLD, Thinking(enabled=True), {"thinkingBudget": -1, "includeThoughts": True}, ()),
+        (
+            OLD,
+            Thinking(enabled=True, visible=False),
+            {"thinkingBudget": -1, "includeThoughts": False},
+            (),
+        ),
         (
             OLD,
             Thinking(adaptive=True, visible=True),
