@@ -100,6 +100,9 @@ class Handling:
         if delivery.floor is None:
             delivery.floor = self._outcomes.end(delivery.message.partition)
         await self._outcomes.record(delivery.message.partition, exchange)
+        # A new attempt: of one that has begun nobody knows any more what was sent, and whoever saw it
+        # is told that it ends here.
+        delivery.attempt += 1
         answer = await self._answer_of(delivery)
         answer.start(Started(failure.status, JSON, "", ""))
         await answer.finish(error_body(delivery.request.dialect, failure), failed=True)

@@ -1,14 +1,14 @@
 """One request's life, step by step."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from schemas import exchange as exchanges
-from schemas.errors import InvalidRequest, StreamTruncated, UpstreamError
+from schemas.errors import GatewayError, InvalidRequest, StreamTruncated, UpstreamError
 from schemas.exchange import Exchange
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, ReplyRecord, Started, from_record
@@ -93,6 +93,7 @@ class Bench:
         self.closed = False
         self._replies = replies
         self._gate = gate
+        self.abort: Callable[[GatewayError], bytes] | None = None
         self.handling = Handling(
             self._handle,
             self.effects,  # type: ignore[arg-type]
@@ -104,6 +105,7 @@ class Bench:
 
     async def _handle(self, call: Call) -> AsyncGenerator[Reply, None]:
         self.calls += 1
+        call.abort = self.abort or call.abort
         try:
             for reply in self._replies:
                 if isinstance(reply, BaseException):
@@ -194,6 +196,23 @@ async def test_a_crash_of_ours_is_an_outcome_and_a_dead_letter() -> None:
     letter = effects.dead_letters[0]
     assert b"ValueError: bug" in letter["kafka_dlt-exception-message"]
     assert letter["kafka_dlt-original-offset"] == (7).to_bytes(8, "big")
+
+
+async def test_a_crash_while_a_stream_is_ended_still_ends_it() -> None:
+    """The end comes as another attempt, at which an ingress that has sent bytes ends the stream."""
+    bench = Bench(SSE, Chunk(b"data: one\n\n"), ValueError("bug"))
+
+    def fail(error: GatewayError) -> bytes:
+        raise ZeroDivisionError("the mending has a bug, too")
+
+    bench.abort = fail
+    effects = await bench.run(request(stream=True))
+
+    assert effects.order.count("recorded") == 1
+    assert (effects.exchanges[0].outcome, effects.exchanges[0].status) == ("failed", 500)
+    first, last = effects.replies[0], effects.replies[-1]
+    assert (last.kind, last.seq, last.count) == ("failed", 0, 1)
+    assert last.attempt == first.attempt + 1
 
 
 @pytest.mark.parametrize(
