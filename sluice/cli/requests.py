@@ -103,7 +103,8 @@ async def _cancelled(
     """The outcome of each request of that name; None if it has none in time."""
     import asyncio
 
-    from sluice.operations import log as logs, requests as work
+    from sluice.operations import cancelling as work, log as logs
+    from sluice.operations.requests import SKEW
 
     ended: dict[str, str | None] = {}
     async with logs.opened(kafka) as log:
@@ -111,7 +112,7 @@ async def _cancelled(
             if each.exchange is not None:
                 ended[each.request_id] = f"had ended before: {each.exchange.outcome}"
                 continue
-            begun = SystemClock().time() - work.SKEW
+            begun = SystemClock().time() - SKEW
             await work.cancel(log, each.request_id)
             ended[each.request_id] = None
             try:

@@ -21,10 +21,10 @@ from schemas.ids import new_id
 from schemas.replies import Address
 from schemas.requests import DIALECTS, Request, to_headers
 from schemas.tasks import Tasks
+from sluice.operations.cancelling import cancel
 from sluice.operations.differences import Verdict, verdict
 from sluice.operations.log import Log, Progress, untold
 from sluice.operations.recorded import SOURCE
-from sluice.operations.requests import cancel
 
 GRACE = 10.0  # seconds that a worker has to say that the deadline has passed
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
