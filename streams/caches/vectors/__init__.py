@@ -1,0 +1,1 @@
+"""Stores of vectors, one a file. Their client libraries are imported when one is opened."""
