@@ -9,6 +9,7 @@ from msgspec import Struct
 from sanic import Sanic
 from sanic.response import HTTPResponse
 
+from ingress.api.admin_cache import purge
 from ingress.api.chat import chat
 from ingress.api.completions import completions
 from ingress.api.embeddings import embeddings
@@ -90,6 +91,8 @@ ROUTES = (
     _any("/v1/batches/<name>", ("GET",), batches),
     _any("/v1/batches/<name>/cancel", ("POST",), batches),
     _any("/v1/batches/<name>/results", ("GET",), batches),
+    _any("/admin/api/v1/cache", ("DELETE",), purge),
+    _any("/admin/api/v1/cache/<name>", ("DELETE",), purge),
     _look("/health", health),
     _look("/health/ready", ready),
 )

@@ -1,4 +1,4 @@
-"""Records of `llm.control`: cancellations and heartbeats. Every process reads all of it."""
+"""Records of `llm.control`: cancellations, purges and heartbeats. Every process reads all of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 CANCEL_TYPE = b"llm.control.cancel"
 HEARTBEAT_TYPE = b"llm.control.heartbeat"
+PURGE_TYPE = b"llm.control.purge"
 Role = Literal["ingress", "streams", "sinks"]
 
 
@@ -36,15 +37,25 @@ class Heartbeat(Struct, frozen=True, tag="heartbeat"):
     service_time: float = 0.0  # seconds a request, moving average
 
 
-Control = Cancellation | Heartbeat
+class Purge(Struct, frozen=True, tag="purge", omit_defaults=True):
+    """Forget kept answers: those of which all that is said here holds, and that are older than this."""
+
+    time: float  # epoch seconds
+    key: str | None = None
+    tag: str | None = None
+    model: str | None = None
+    user_path: str | None = None  # and those below
+
+
+Control = Cancellation | Heartbeat | Purge
+_TYPE_OF = {Cancellation: CANCEL_TYPE, Heartbeat: HEARTBEAT_TYPE, Purge: PURGE_TYPE}
 _encode = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 
 
 def encode(record: Control) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Value and headers."""
-    ce_type = CANCEL_TYPE if isinstance(record, Cancellation) else HEARTBEAT_TYPE
-    return _encode(record), [("ce_type", ce_type)]
+    return _encode(record), [("ce_type", _TYPE_OF[type(record)])]
 
 
 def decode(value: bytes) -> Control:

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from msgspec import Struct
+
 from providers.base import Target
+from schemas.control import Purge
 from sluice.process import Context
 from sluice.settings import configs
 from streams.caches.base import Cache
 from streams.caches.config import CacheConfig
 from streams.caches.levels import Levels
 from streams.caches.memory import MemoryCache
+from streams.caches.purging import Purging
 from streams.routing.router import Router
 from streams.stages import Call, Handler, Stage
 from streams.stages.cache import ExactCache, Keeper
 from streams.stages.coalesce import Coalesce
 
 
+class Cached(Struct, frozen=True):
+    """The stages, outermost first, and what forgets answers; without effect if nothing is cached."""
+
+    stages: tuple[Stage, ...] = ()
+    purge: Callable[[Purge], None] = lambda purge: None
+
+
 @asynccontextmanager
-async def cached(context: Context, router: Router) -> AsyncIterator[tuple[Stage, ...]]:
-    """The stages, outermost first; none if nothing is cached."""
+async def cached(context: Context, router: Router) -> AsyncIterator[Cached]:
+    """What answers without a call, while the block runs."""
     config = configs.cache_config(context.settings)
     if config is None:
-        yield ()
+        yield Cached()
         return
     cache = _cache(context, config)
+    purging = Purging(cache)
     keeper = Keeper(cache, config, context.clock)
     flights: list[Coalesce] = []
 
@@ -42,8 +54,9 @@ async def cached(context: Context, router: Router) -> AsyncIterator[tuple[Stage,
         return flights[-1]
 
     try:
-        yield looked_up, coalesced
+        yield Cached((looked_up, coalesced), purging.purge)
     finally:
+        await purging.close()
         for each in flights:
             await each.close()
         await cache.close()

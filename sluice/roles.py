@@ -68,9 +68,10 @@ async def streams(context: Context) -> None:
                 caller,
                 resources=lambda handler: Resources(handler, registry, transport, context.clock),
                 failover=failover,
-                cached=cached,
+                cached=cached.stages,
             )
             worker = app.Worker(config, kafka, handler, context.clock, context.metrics)
+            worker.control.on_purge = cached.purge
             await app.run(worker, context.stop, lambda: context.ready(""))
 
 

@@ -1,4 +1,4 @@
-"""`llm.control`: cancellations in, heartbeats out."""
+"""`llm.control`: cancellations and purges in, heartbeats out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from schemas import control
 from schemas.clock import Clock
-from schemas.control import Cancellation, Heartbeat
+from schemas.control import Cancellation, Heartbeat, Purge
 from schemas.kafka import KafkaConfig
 from streams.log import Log
 
@@ -32,6 +32,7 @@ class ControlReader:
         self._kafka = kafka
         self._clock = clock
         self._cancel = cancel
+        self.on_purge: Callable[[Purge], None] = lambda purge: None
         self._consumer: AIOKafkaConsumer
 
     async def open(self) -> None:
@@ -73,7 +74,8 @@ class ControlReader:
                 self._take(record.value)
 
     def _take(self, value: bytes | None) -> None:
-        if value is None or b'"cancel"' not in value:  # most are heartbeats: not worth parsing
+        # Most are heartbeats: not worth parsing.
+        if value is None or not (b'"cancel"' in value or b'"purge"' in value):
             return
         try:
             found = control.decode(value)
@@ -81,6 +83,8 @@ class ControlReader:
             return
         if isinstance(found, Cancellation):
             self._cancel(found.request_id)
+        elif isinstance(found, Purge):
+            self.on_purge(found)
 
 
 class Beat:

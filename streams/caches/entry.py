@@ -43,6 +43,7 @@ class Selection(Struct, frozen=True):
     tag: str | None = None
     model: str | None = None  # as asked for, as its provider knows it, or `instance/model`
     user_path: str | None = None  # this one and those below
+    before: float | None = None  # epoch seconds: what was kept later is not meant
 
     def takes(self, entry: Entry) -> bool:
         return (
@@ -51,6 +52,7 @@ class Selection(Struct, frozen=True):
             and self.model
             in (None, entry.request_model, entry.model, f"{entry.provider}/{entry.model}")
             and (self.user_path is None or _below(entry.user_path, self.user_path))
+            and (self.before is None or entry.stored_at <= self.before)
         )
 
 

@@ -102,8 +102,9 @@ class RedisCache:
             raise CacheUnavailable(repr(error)) from error
 
     async def _purged(self, which: Selection) -> int:
-        if which.key is not None and which == Selection(key=which.key):
-            return int(await self._redis.unlink(self._prefix + which.key))
+        if which.key is not None:
+            meant = await self._meant([(self._prefix + which.key).encode()], which)
+            return int(await self._redis.unlink(*meant)) if meant else 0
         count = 0
         cursor = 0
         while True:

@@ -135,6 +135,10 @@ async def _gone(subject: Subject, key: str) -> bool:
         (Selection(user_path="/"), set()),
         (Selection(model="m", user_path="/a/c"), {"one", "three"}),
         (Selection(key="none"), {"one", "two", "three"}),
+        (Selection(key="one", tag="z"), {"one", "two", "three"}),
+        (Selection(before=1e12), set()),
+        (Selection(before=1.0), {"one", "two", "three"}),
+        (Selection(key="one", before=1.0), {"one", "two", "three"}),
     ],
 )
 async def test_purge(subject: Subject, which: Selection, left: set[str]) -> None:

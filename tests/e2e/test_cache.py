@@ -161,6 +161,43 @@ async def test_what_a_caller_says_in_headers(stack: Stack) -> None:
         assert await verdict(x_sluice_user_path="/b") == (200, "MISS")
 
 
+@pytest.mark.parametrize("by", ["key", "tag", "model", "user_path", "all"])
+async def test_purge(stack: Stack, by: str) -> None:
+    """Over HTTP, and by the command: of two workers none gives what was forgotten, and the rest stays."""
+    await stack.start("sim")
+    await asyncio.gather(stack.start("streams"), stack.start("streams"), stack.start("ingress"))
+    headers = {"authorization": f"Bearer {SECRET}"}
+    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=60) as client:
+
+        async def verdict(text: str, **more: str) -> httpx.Headers:
+            body = chat(text, "sim-echo" if text == "gone" else "sim-1")
+            answer = await client.post("/v1/chat/completions", json=body, headers=more)
+            return answer.headers
+
+        gone = {"x-sluice-user-path": "/a/b", "x-cache-tags": "x, y"}
+        key = (await verdict("gone", **gone))["x-cache-key"]
+        await verdict("stays")
+        assert (await verdict("gone", **gone))["x-cache"] == "HIT (exact)"
+        said = {"tag": "x", "model": "sim-echo", "user_path": "/a", "key": key}
+        path = "/admin/api/v1/cache"
+        assert (await client.delete(path, params={"tags": "x"})).status_code == 400
+        if by == "tag":
+            command = await stack.launch("cache", "purge", "--tag", "x").ended()
+            assert command == 0
+        else:
+            params = {by: said[by]} if by in ("model", "user_path") else {}
+            url = f"{path}/{key}" if by == "key" else path
+            assert (await client.delete(url, params=params)).status_code == 202
+
+        async def forgotten() -> bool:
+            asked = {**gone, "cache-control": "only-if-cached"}
+            return (await verdict("gone", **asked))["x-cache"] == "MISS"
+
+        await until(forgotten)
+        stays = "MISS" if by == "all" else "HIT (exact)"
+        assert (await verdict("stays"))["x-cache"] == stays
+
+
 async def _ask(client: httpx.AsyncClient, number: int) -> str:
     """The words that one of many equal requests is told; a stream if its number is odd."""
     body = chat("many", MODEL, stream=bool(number % 2))
