@@ -30,11 +30,15 @@ class Heartbeat(Struct, frozen=True, tag="heartbeat"):
     time: float  # epoch seconds
     stopping: bool = False
     slot: int | None = None  # of an ingress
-    partitions: tuple[int, ...] = ()  # assigned to a worker or a sink
-    running: int = 0  # requests
+    partitions: tuple[int, ...] = ()  # assigned to a worker (of the interactive lane) or a sink
+    running: int = 0  # requests; of a worker those of the interactive lane, as in all that follows
     queued: int = 0  # delivered, not started
     lag: int = 0  # records behind the end of the assigned partitions
     service_time: float = 0.0  # seconds a request, moving average
+    batch_partitions: tuple[int, ...] = ()  # the same of a worker's batch lane
+    batch_running: int = 0
+    batch_queued: int = 0
+    batch_lag: int = 0
 
 
 class Purge(Struct, frozen=True, tag="purge", omit_defaults=True):

@@ -41,7 +41,7 @@ MetricName = Literal[
     "sluice_moved_requests",  # Counter: pinned requests produced again
     "sluice_redeliveries",  # Counter: requests that run again after a crash
     "sluice_commits",  # Counter: offset commits; result
-    "sluice_consumer_lag",  # Gauge: records behind the end; partition
+    "sluice_consumer_lag",  # Gauge: records behind the end; topic, partition
     "sluice_sink_documents",  # Counter: documents handed to a store; store, result
     "sluice_sink_write_seconds",  # Histogram: one batch written; store
     "sluice_sink_backoffs",  # Counter: waits because a store was away; store
@@ -73,7 +73,7 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_moved_requests": ("Pinned requests produced again", ()),
     "sluice_redeliveries": ("Requests that run again after a crash", ()),
     "sluice_commits": ("Offset commits", ("result",)),
-    "sluice_consumer_lag": ("Records behind the end of a partition", ("partition",)),
+    "sluice_consumer_lag": ("Records behind the end of a partition", ("topic", "partition")),
     "sluice_sink_documents": ("Documents handed to a store", ("store", "result")),
     "sluice_sink_write_seconds": ("One batch written", ("store",)),
     "sluice_sink_backoffs": ("Waits because a store was away", ("store",)),

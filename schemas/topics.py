@@ -29,6 +29,15 @@ class Topics(Struct, frozen=True):
         return self.prefix + "requests"
 
     @property
+    def batch(self) -> str:
+        return self.prefix + "requests.batch"
+
+    @property
+    def lanes(self) -> tuple[str, str]:
+        """The topics of requests: one consumer reads both."""
+        return self.requests, self.batch
+
+    @property
     def replies(self) -> str:
         return self.prefix + "replies"
 
@@ -60,7 +69,8 @@ class Retention(Struct, frozen=True):
 
 
 def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retention) -> list[Topic]:
-    """Every topic. Requests and exchanges have equal partition counts: an outcome stands beside its request."""
+    """Every topic. Both lanes of requests and the exchanges have equal partition counts: an outcome stands
+    in the partition of the same number as its request."""
 
     def topic(
         name: str, count: int, retention_ms: int, summary: str, largest: int = MAX_MESSAGE_BYTES
@@ -74,6 +84,12 @@ def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retentio
             partitions,
             keep.requests_ms,
             "Requests: the client's body, byte for byte.",
+        ),
+        topic(
+            topics.batch,
+            partitions,
+            keep.requests_ms,
+            "Requests that can wait: they get a tenth of a worker while others are there.",
         ),
         topic(
             topics.replies,

@@ -64,7 +64,10 @@ class Runner:
         self._undecodable = metrics.counter("sluice_sink_documents", store, "undecodable")
         metrics.gauges(
             "sluice_consumer_lag",
-            lambda: [((str(p),), float(lag)) for p, lag in self._heartbeats.lag.items()],
+            lambda: [
+                ((kafka.topics.exchanges, str(p)), float(lag))
+                for p, lag in self._heartbeats.lag.items()
+            ],
         )
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:

@@ -216,8 +216,9 @@ def _check(wanted: Sequence[Topic], counts: dict[str, int]) -> None:
     ]
     if problems:
         raise TopicsError(
-            "; ".join(problems) + ". Requests and exchanges must have equal counts, and every role "
-            "the same settings: set SLUICE_PARTITIONS and SLUICE_REPLY_PARTITIONS to what stands "
+            "; ".join(problems)
+            + ". Both lanes of requests and the exchanges must have equal counts, and every role the "
+            "same settings: set SLUICE_PARTITIONS and SLUICE_REPLY_PARTITIONS to what stands "
             "there, or drain the gateway, delete these topics and run `sluice topics create`, or "
             "choose another SLUICE_TOPIC_PREFIX."
         )

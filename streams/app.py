@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import fnmatch
 import gc
-import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +13,17 @@ import faust
 import msgspec
 import structlog
 from faust.auth import SASLCredentials, SSLCredentials
-from faust.types import TP
 from typing_extensions import override
 
 from schemas.clock import Clock
 from schemas.control import Heartbeat
 from schemas.kafka import KafkaConfig
 from schemas.metrics import Metrics
+from schemas.requests import Position
 from schemas.tasks import Tasks
 from streams import topology, transport
 from streams.answers import Sender
+from streams.assigned import Assigned
 from streams.config import StreamsConfig
 from streams.control import Beat, ControlReader
 from streams.delivery import Delivery
@@ -34,11 +33,13 @@ from streams.log import Log
 from streams.outcomes import Outcomes
 from streams.stages import Handler
 from streams.thread import Thread
+from streams.watchdog import watch
 
 log = structlog.get_logger()
 
 SWEEP = 0.25  # seconds between looks at deadlines
 CLOSE_TIMEOUT = 10.0  # seconds
+SILENCE = 5.0  # seconds without an acknowledgement after which the log counts as away
 WEEK = 7 * 24 * 3600.0  # seconds
 RESULTS = ((True, "ok"), (False, "failed"))
 
@@ -102,34 +103,6 @@ def _credentials(kafka: KafkaConfig) -> Any:
     return SSLCredentials(context) if context else None
 
 
-class _Partitions:
-    """The consumer as `Inflight` sees it."""
-
-    def __init__(self, consumer: transport.Consumer, topic: str) -> None:
-        self._consumer = consumer
-        self._topic = topic
-
-    def _ledger(self, partition: int) -> Any:
-        return self._consumer.ledgers.get(TP(self._topic, partition))
-
-    def attach(self, delivery: Delivery, partition: int, offset: int) -> None:
-        if (ledger := self._ledger(partition)) is not None:
-            ledger.attach(offset, delivery)
-
-    def redelivered(self, partition: int, offset: int) -> bool:
-        ledger = self._ledger(partition)
-        return ledger is not None and ledger.redelivered(offset)
-
-    def finish(self, topic: str, partition: int, offset: int) -> None:
-        self._consumer.finish(topic, partition, offset)
-
-    def pause(self) -> None:
-        self._consumer.pause_partitions(self._consumer.ledgers)
-
-    def resume(self) -> None:
-        self._consumer.resume_partitions(self._consumer.ledgers)
-
-
 class Worker:
     """Everything in one worker process, wired."""
 
@@ -144,7 +117,7 @@ class Worker:
         self._config = config
         self._clock = clock
         self._metrics = metrics
-        self._topic = kafka.topics.requests
+        self._topics = kafka.topics
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.log = Log(kafka, clock)
         self.outcomes = Outcomes(kafka, self.log)
@@ -152,7 +125,7 @@ class Worker:
         handling = Handling(handler, self.outcomes, sender, kafka.topics, clock, metrics)
         patterns = (kafka.topics.replies, f"{kafka.topics.replies}.*", *config.reply_topics)
         handling.may_reply_to = lambda topic: any(fnmatch.fnmatchcase(topic, p) for p in patterns)
-        self.inflight = Inflight(config, handling, self.log, clock, metrics)
+        self.inflight = Inflight(config, kafka.topics, handling, self.log, clock, metrics)
         self.inflight.redeliveries = self.outcomes.redeliveries
         self.inflight.fatal = self._fail
         self.control = ControlReader(kafka, clock, self.inflight.cancel)
@@ -174,15 +147,20 @@ class Worker:
             self._fail(error)
 
     def _heartbeat(self, blank: Heartbeat) -> Heartbeat:
-        consumer = self.app.consumer
+        consumer, lanes = self.app.consumer, self.inflight.lanes
+        interactive, batch = lanes.interactive, lanes.batch
         return msgspec.structs.replace(
             blank,
             stopping=self._stopping,
-            partitions=tuple(sorted(tp.partition for tp in consumer.ready)),
-            running=self.inflight.running,
-            queued=self.inflight.held,
-            lag=consumer.lag(),
-            service_time=round(self.inflight.service_time, 6),
+            partitions=_numbers(consumer.ready, interactive.topic),
+            running=interactive.running,
+            queued=interactive.count,
+            lag=consumer.lag(interactive.topic),
+            service_time=round(interactive.service_time, 6),
+            batch_partitions=_numbers(consumer.ready, batch.topic),
+            batch_running=batch.running,
+            batch_queued=batch.count,
+            batch_lag=consumer.lag(batch.topic),
         )
 
     async def open(self) -> None:
@@ -194,18 +172,20 @@ class Worker:
         consumer.pin_limit = self._config.pin_limit
         consumer.on_pinned, consumer.on_revoked = self._on_pinned, self.inflight.suspend
         consumer.on_adopted = self._on_adopted
-        self.inflight.partitions = _Partitions(consumer, self._topic)
+        self.inflight.partitions = Assigned(consumer)
         commits = {done: self._metrics.counter("sluice_commits", name) for done, name in RESULTS}
         consumer.on_commit = lambda done: commits[done].inc()
         self._metrics.gauges(
             "sluice_consumer_lag",
-            lambda: [((str(number),), float(lag)) for number, lag in consumer.lags().items()],
+            lambda: [
+                ((tp.topic, str(tp.partition)), float(lag)) for tp, lag in consumer.lags().items()
+            ],
         )
         for name, loop in (
             ("control", self.control.run()),
             ("heartbeat", self.beat.run()),
             ("deadlines", self._sweep()),
-            ("watchdog", self._watch()),
+            ("watchdog", watch(self.app.consumer, self._reachable, self._config, self._clock)),
         ):
             task = self._background.start(loop, name=name)
             task.add_done_callback(self._background_ended)
@@ -214,34 +194,19 @@ class Worker:
     def _on_pinned(self, tp: Any, offset: int) -> None:
         delivery = self.app.consumer.ledgers[tp].delivery(offset)
         if isinstance(delivery, Delivery):
-            self.inflight.move(delivery, tp.partition, offset)
+            self.inflight.move(delivery, Position(tp.topic, tp.partition, offset))
 
     def _on_adopted(self, partitions: frozenset[int]) -> None:
         self.outcomes.keep(partitions)
         self.inflight.go_on()
 
+    def _reachable(self) -> bool:
+        return self._clock.monotonic() - self.beat.acknowledged < SILENCE
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
             self.inflight.expire()
-
-    async def _watch(self) -> None:
-        """End the process when the log has records, can be reached, and nothing is delivered."""
-        seen, since = -1, self._clock.monotonic()
-        while True:
-            await asyncio.sleep(1.0)
-            now, consumer = self._clock.monotonic(), self.app.consumer
-            reachable = now - self.beat.acknowledged < 5.0
-            waiting = consumer.unadopted() or (
-                consumer.lag() > 0 and not self.inflight.full and consumer.flow_active
-            )
-            if consumer.deliveries != seen or not waiting or not reachable:
-                seen, since = consumer.deliveries, now
-            elif now - since > self._config.stall_timeout:
-                log.critical("consumer_stalled", lag=consumer.lag(), seconds=round(now - since))
-                faulthandler.dump_traceback(file=sys.stderr)
-                self._fail(RuntimeError("the consumer stands still while the log has records"))
-                return
 
     async def close(self) -> None:
         """Drain, commit, leave the group."""
@@ -263,6 +228,10 @@ class Worker:
                 await closing
         except TimeoutError:
             log.warning("close_timed_out")
+
+
+def _numbers(ready: Iterable[Any], topic: str) -> tuple[int, ...]:
+    return tuple(sorted(tp.partition for tp in ready if tp.topic == topic))
 
 
 async def run(worker: Worker, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:

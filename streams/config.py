@@ -10,8 +10,10 @@ class StreamsConfig(Struct, frozen=True, kw_only=True):
 
     instance_id: str | None = None  # KIP-345 group.instance.id; a restart then causes no rebalance
     concurrency: int = 512  # requests at once
-    max_held: int = 512  # delivered and not started
+    max_held: int = 512  # delivered and not started, of each lane
     max_held_bytes: int = 128 << 20
+    batch_share: int = 10  # percent of places and starts while interactive requests wait
+    tenant_share: int = 50  # percent of the places while another tenant waits
     session_timeout: float = 10.0
     heartbeat_interval: float = 2.0
     commit_interval: float = 0.3

@@ -1,4 +1,4 @@
-"""A record of `llm.requests` in this worker's hands."""
+"""A record of `llm.requests` or `llm.requests.batch` in this worker's hands."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def _nobody(waits: bool) -> None:
     return
 
 
+def position_of(message: Message) -> Position:
+    """Where it stands in the log."""
+    return Position(message.topic, message.partition, message.offset)
+
+
 class Delivery:
     """One request from its delivery to its last effect. Also what the ledger asks of it."""
 
@@ -39,15 +44,17 @@ class Delivery:
         "decided",
         "envelope",
         "floor",
+        "has_place",
         "message",
         "moved",
         "moving",
-        "offsets",
+        "positions",
         "request",
         "started",
         "stop_reason",
         "stoppable",
         "task",
+        "tenant",
         "waits",
     )
 
@@ -60,8 +67,10 @@ class Delivery:
         self.begun = False  # bytes of the answer may have reached the client
         self.decided = False  # the outcome is fixed, nothing stops it any more
         self.floor: int | None = None
-        self.offsets: set[tuple[int, int]] = {(message.partition, message.offset)}
+        self.positions: set[Position] = {self.position}
         self.moving = False
+        self.has_place = False  # it runs, and counts as running
+        self.tenant = request.client or request.user_path
         self.moved = h.REQUEST_ID in dict(message.headers)
         self.stop_reason: StopReason | None = None
         self.stoppable = (
@@ -73,7 +82,7 @@ class Delivery:
 
     @property
     def position(self) -> Position:
-        return Position(self.message.topic, self.message.partition, self.message.offset)
+        return position_of(self.message)
 
     @property
     def size(self) -> int:
@@ -95,17 +104,17 @@ class Delivery:
 class Partitions(Protocol):
     """What is asked of the consumer."""
 
-    def attach(self, delivery: Delivery, partition: int, offset: int) -> None: ...
-    def redelivered(self, partition: int, offset: int) -> bool: ...
-    def finish(self, topic: str, partition: int, offset: int) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
+    def attach(self, delivery: Delivery, position: Position) -> None: ...
+    def redelivered(self, position: Position) -> bool: ...
+    def finish(self, position: Position) -> None: ...
+    def pause(self, topic: str) -> None: ...
+    def resume(self, topic: str) -> None: ...
 
 
 def parse(message: Message, now: float = 0.0) -> Delivery:
     """The request in a record; Malformed if it is none. `now` (epoch seconds) is the time of a record
     that has none."""
-    position = Position(message.topic, message.partition, message.offset)
+    position = position_of(message)
     headers = h.first(message.headers)
     made = message.timestamp if message.timestamp is not None and message.timestamp > 0 else now
     request = requests.from_record(headers, message.value, position, made)

@@ -1,7 +1,7 @@
 """Requests in this worker's hands: held, running, stopped, drained.
 
 `admit` is called from the processor's loop body and never waits or raises. Held requests start as
-places become free; at the limit (count or bytes) the topic's partitions are paused.
+places become free, in the dispatcher's order; at a lane's limit its topic's partitions are paused.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from collections.abc import Callable
 
 import structlog
 
-from schemas import headers as h
 from schemas.clock import Clock
 from schemas.faultpoints import reach
-from schemas.headers import Headers
 from schemas.metrics import Metrics
-from schemas.requests import Malformed
+from schemas.requests import Malformed, Position
 from schemas.tasks import Tasks
+from schemas.topics import Topics
 from streams.config import StreamsConfig
-from streams.delivery import Delivery, Message, Partitions, parse
+from streams.delivery import Delivery, Message, Partitions, parse, position_of
+from streams.dispatcher import Dispatcher
 from streams.handling import Handling
-from streams.log import Log, Undeliverable
+from streams.log import Log
+from streams.moving import Mover
 from streams.waiting import Waiting
 
 log = structlog.get_logger()
@@ -37,39 +38,34 @@ class Inflight:
     def __init__(
         self,
         config: StreamsConfig,
+        topics: Topics,
         handling: Handling,
         producers: Log,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        self._config = config
+        self.lanes = Dispatcher(config, topics)
         self._handling = handling
-        self._log = producers
         self._clock = clock
         self.partitions: Partitions
         self.redeliveries: Callable[[int, str], int] = lambda partition, request_id: 0
         self.fatal: Callable[[BaseException], None] = lambda error: None
         self.tasks = Tasks()
-        self.service_time = 0.0  # seconds, moving average
-        self._held: deque[Delivery] = deque()
-        self._held_bytes = 0
-        self._paused = False
+        self._mover = Mover(producers, self.tasks, metrics)
         self._live: dict[str, Delivery] = {}
         self._alone: deque[Delivery] = deque()  # wait until nothing else runs
         self._solo = False  # one that runs alone is running
-        self._waiting = Waiting(config.max_held_bytes, self._pump)  # of the live ones
+        self._waiting = Waiting(config.max_held_bytes, self.lanes, self._pump)
         self._closed = False
         self._suspended = False  # between a revocation and the next adoption
         self._aborting = False
-        self._refusing = 0  # records on their way to the dead letters
         self._cancelled: OrderedDict[str, None] = OrderedDict()
-        self._moved = metrics.counter("sluice_moved_requests")
         self._delivered = {
             kind: metrics.counter("sluice_deliveries", kind)
             for kind in ("new", "attached", "malformed")
         }
         metrics.gauge("sluice_running_requests", lambda: len(self._live))
-        metrics.gauge("sluice_held_requests", lambda: len(self._held))
+        metrics.gauge("sluice_held_requests", lambda: self.held)
 
     @property
     def running(self) -> int:
@@ -77,12 +73,7 @@ class Inflight:
 
     @property
     def held(self) -> int:
-        return len(self._held) + len(self._alone)
-
-    @property
-    def full(self) -> bool:
-        """Nothing more is taken at the moment."""
-        return self._paused
+        return self.lanes.held + len(self._alone)
 
     # -- in
 
@@ -91,57 +82,42 @@ class Inflight:
         reach("streams.delivered")
         if self._suspended:
             return  # of partitions that are going: it is delivered again to whoever gets them
+        lane = self.lanes[message.topic]
         try:
             delivery = parse(message, self._clock.time())
         except Malformed as error:
             self._delivered["malformed"].inc()
-            self._refusing += 1
+            lane.refusing += 1
             refusal = self._refuse(message, str(error), error)
             self.tasks.start(refusal, name=f"refuse {message.partition}:{message.offset}")
-            self._bound()
-            return
-        self.partitions.attach(delivery, message.partition, message.offset)
-        self._held.append(delivery)
-        self._held_bytes += delivery.size
-        self._pump()
-        self._bound()
-
-    def _bound(self) -> None:
-        """Pause the partitions when enough is held; refusals wait for the log as requests do."""
-        config = self._config
-        held = len(self._held) + self._refusing
-        if not self._paused and (
-            held >= config.max_held or self._held_bytes >= config.max_held_bytes
-        ):
-            self._paused = True
-            self.partitions.pause()
+        else:
+            self.partitions.attach(delivery, delivery.position)
+            lane.put(delivery)
+            self._pump()
+        if lane.full and not lane.paused:
+            lane.paused = True
+            self.partitions.pause(lane.topic)
 
     def _pump(self) -> None:
         """Start what may start."""
-        while self._held and not self._closed and not self._solo and not self._alone:
-            if len(self._live) - self._waiting.count >= self._config.concurrency:
+        while not (self._closed or self._solo or self._alone):
+            if (delivery := self.lanes.next()) is None:
                 break
-            delivery = self._held.popleft()
-            self._held_bytes -= delivery.size
             self._start(delivery)
         if self._alone and not self._live and not self._closed:
             self._solo = True
             self._run(self._alone.popleft(), redelivered=True)
-        config = self._config
-        low = (
-            len(self._held) + self._refusing <= config.max_held // 2
-            and self._held_bytes <= config.max_held_bytes // 2
-        )
-        if self._paused and low:
-            self._paused = False
-            self.partitions.resume()
+        for lane in self.lanes:
+            if lane.paused and lane.low:
+                lane.paused = False
+                self.partitions.resume(lane.topic)
 
     def _start(self, delivery: Delivery) -> None:
         request, message = delivery.request, delivery.message
         if (live := self._live.get(request.request_id)) is not None:
             self._attach(delivery, live)
             return
-        redelivered = self.partitions.redelivered(message.partition, message.offset)
+        redelivered = self.partitions.redelivered(delivery.position)
         if redelivered and self.redeliveries(message.partition, request.request_id) >= ALONE_FROM:
             self._alone.append(delivery)
             return
@@ -151,12 +127,13 @@ class Inflight:
         request = delivery.request
         self._delivered["new"].inc()
         self._live[request.request_id] = delivery
+        self.lanes.began(delivery)
         delivery.started = True
         if request.request_id in self._cancelled:
             delivery.stop_reason = "cancelled"
         elif request.deadline is not None and request.deadline <= self._clock.time():
             delivery.stop_reason = "expired"
-        delivery.waits = self._waiting.of(request.request_id, delivery.size)
+        delivery.waits = self._waiting.of(delivery)
         delivery.task = self.tasks.start(
             self._work(delivery, redelivered=redelivered), name=f"request {request.request_id}"
         )
@@ -164,10 +141,9 @@ class Inflight:
     def _attach(self, delivery: Delivery, live: Delivery) -> None:
         """The same request again: a redelivery, a producer's retry, or a copy that we moved forward."""
         self._delivered["attached"].inc()
-        message = delivery.message
-        self.partitions.attach(live, message.partition, message.offset)
+        self.partitions.attach(live, delivery.position)
         if delivery.request.reply_to == live.request.reply_to or delivery.moved:
-            live.offsets.add((message.partition, message.offset))
+            live.positions.add(delivery.position)
             return
         self.tasks.start(
             self._follow(delivery, live), name=f"request {delivery.request.request_id} again"
@@ -190,11 +166,12 @@ class Inflight:
         finally:
             self._live.pop(delivery.request.request_id, None)
             delivery.waits(False)
+            self.lanes.ended(delivery)
             if not self._live:
                 self._solo = False
-        for partition, offset in delivery.offsets:
-            self.partitions.finish(delivery.message.topic, partition, offset)
-        self.service_time += (self._clock.monotonic() - begun - self.service_time) * 0.05
+        for position in delivery.positions:
+            self.partitions.finish(position)
+        self.lanes[delivery.message.topic].took(self._clock.monotonic() - begun)
         self._pump()
 
     async def _follow(self, delivery: Delivery, live: Delivery) -> None:
@@ -207,8 +184,7 @@ class Inflight:
             log.exception("request_stuck", request_id=delivery.request.request_id)
             self.fatal(error)
             return
-        message = delivery.message
-        self.partitions.finish(message.topic, message.partition, message.offset)
+        self.partitions.finish(delivery.position)
 
     async def _refuse(self, message: Message, reason: str, error: Malformed) -> None:
         try:
@@ -218,38 +194,14 @@ class Inflight:
             self.fatal(failure)
             return
         finally:
-            self._refusing -= 1
+            self.lanes[message.topic].refusing -= 1
             self._pump()
-        self.partitions.finish(message.topic, message.partition, message.offset)
+        self.partitions.finish(position_of(message))
 
-    def move(self, delivery: Delivery, partition: int, offset: int) -> None:
+    def move(self, delivery: Delivery, position: Position) -> None:
         """Produce a pinned request again, so that its old offset holds back no commit."""
-        if delivery.moving or not delivery.started:
-            return
-        delivery.moving = True
-        self.tasks.start(
-            self._move(delivery, partition, offset), name=f"move {delivery.request.request_id}"
-        )
-
-    async def _move(self, delivery: Delivery, partition: int, offset: int) -> None:
-        message = delivery.message
-        headers: Headers = [(n, v) for n, v in message.headers if n != h.REQUEST_ID]
-        headers.append((h.REQUEST_ID, delivery.request.request_id.encode()))
-        try:
-            await self._log.write(
-                message.topic, message.value, key=message.key, headers=headers, partition=partition
-            )
-        except Undeliverable as error:  # too large with one header more: it goes on pinning
-            log.warning("move_refused", request_id=delivery.request.request_id, error=str(error))
-            return
-        except Exception as error:  # the edge, as above
-            log.exception("move_failed", request_id=delivery.request.request_id)
-            self.fatal(error)
-            return
-        reach("streams.moved")
-        self.partitions.finish(message.topic, partition, offset)
-        self._moved.inc()
-        delivery.moving = False
+        self._mover.finish, self._mover.fatal = self.partitions.finish, self.fatal
+        self._mover.move(delivery, position)
 
     # -- out
 
@@ -278,12 +230,11 @@ class Inflight:
     def go_on(self) -> None:
         """Partitions were adopted."""
         self._suspended = False
+        self._pump()  # what was paused has nothing held any more
 
     def _drop_held(self) -> None:
-        self._held.clear()
         self._alone.clear()
-        self._held_bytes = 0
-        self._paused = False
+        self.lanes.clear()
 
     async def drain(self, timeout: float) -> None:
         """Start nothing more, wait up to `timeout` seconds; a stream cut short ends as failed."""

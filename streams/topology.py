@@ -32,8 +32,8 @@ def pipeline(
 
 
 def wire(app: faust.App, topics: Topics, inflight: Inflight) -> None:
-    """Declare the processor of the request topic."""
-    requests = app.topic(topics.requests, key_type=bytes, value_type=bytes, value_serializer="raw")
+    """Declare the processor of the request topics, of which one consumer reads both."""
+    requests = app.topic(*topics.lanes, key_type=bytes, value_type=bytes, value_serializer="raw")
 
     @app.agent(requests, name="requests")
     async def process(stream: Any) -> None:

@@ -4,19 +4,18 @@ Stock Faust commits past requests that are still running, so that a crash loses 
 per partition says what may be committed; Faust's own acknowledgement book-keeping is not used.
 
 Private names of the pinned versions that are used: Faust's Consumer._thread, _getmany and
-_active_partitions; aiokafka's _fetch_max_wait_ms, _consumer_timeout, _request_timeout_ms and
+_get_active_partitions; aiokafka's _fetch_max_wait_ms, _consumer_timeout, _request_timeout_ms and
 _coordinator.fetch_committed_offsets.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
-from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import ServiceT
@@ -24,6 +23,7 @@ from msgspec.structs import replace
 from typing_extensions import override
 
 from schemas.faultpoints import reach
+from streams.flow import Flow
 from streams.ledger import Commit, Ledger
 from streams.thread import Thread
 
@@ -34,7 +34,7 @@ RETRY = 0.2  # seconds
 LAST_COMMIT = 3.0  # seconds: one that does not arrive costs answers told twice, nothing else
 
 
-class Consumer(driver.Consumer):
+class Consumer(Flow):
     """Delivers each record once a generation, and commits what the ledgers allow."""
 
     _thread: Thread
@@ -51,7 +51,6 @@ class Consumer(driver.Consumer):
         self.deliveries = 0  # since the start
         self._ready: set[TP] = set()
         self._committed: dict[TP, Commit] = {}
-        self._room = asyncio.Event()
         self._generation: tuple[int, int] = (-1, 0)
         self._revocations = 0
         self._sought: dict[TP, int] = {}  # where a partition was sent back to
@@ -106,13 +105,18 @@ class Consumer(driver.Consumer):
             return  # the flow stood still without a rebalance: nothing was lost
         begun = asyncio.get_running_loop().time()
         commits = await self._thread.fetch_committed(tps)
+        floors = _floors(commits)
         if missing := [tp for tp in tps if tp not in commits]:
             earliest = await self._thread.earliest_offsets(*missing)
             # Whoever starts requests commits first, so that without a commit nothing was started.
-            commits |= {TP(*tp): Commit(offset, clean=True) for tp, offset in earliest.items()}
+            commits |= {
+                TP(*tp): Commit(offset, floors.get(tp.partition, 0), clean=True)
+                for tp, offset in earliest.items()
+            }
+            floors = _floors(commits)
         ends = await self._thread.highwaters(*tps)
-        for tp in tps:
-            await self.load(tp.partition, commits[tp].floor)
+        for partition, floor in floors.items():
+            await self.load(partition, floor)
         promises = {tp: replace(commits[tp], clean=False) for tp in tps if commits[tp].clean}
         if generation != self._now():
             return
@@ -138,49 +142,6 @@ class Consumer(driver.Consumer):
         )
 
     # -- delivery
-
-    @override
-    def on_buffer_full(self, tp: TP) -> None:
-        """Faust's own back-pressure stands still for whole seconds; ours is in `inflight.py`."""
-
-    @override
-    def on_buffer_drop(self, tp: TP) -> None:
-        """See on_buffer_full."""
-
-    @override
-    async def verify_all_partitions_active(self) -> None:
-        """See verify_event_path; without this, Faust still makes a task a partition to do nothing."""
-
-    @override
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's detector takes long calls for a livelock; the watchdog in `app.py` does this."""
-
-    @override
-    def resume_partitions(self, tps: Iterable[TP]) -> None:
-        super().resume_partitions(tps)
-        self._room.set()
-
-    @override
-    def pause_partitions(self, tps: Iterable[TP]) -> None:
-        super().pause_partitions(tps)
-        self._room.clear()
-
-    async def _records(self) -> AsyncIterator[tuple[TP, Any]]:
-        """The next records; none while everything is paused."""
-        if not self.flow_active:
-            await self.can_resume_flow.wait()
-        active = self._get_active_partitions()
-        if not active:  # Faust sleeps a second here; resume_partitions wakes us
-            async with asyncio.timeout(1.0):
-                await self._room.wait()
-            return
-        records = await self._getmany(active_partitions=set(active), timeout=1.0)
-        for tp, record in self.scheduler.iterate(records or {}):
-            # A record of a partition that was paused meanwhile is delivered all the same: the
-            # fetcher would not give it again.
-            if not self.flow_active:
-                return
-            yield tp, record
 
     @override
     async def _drain_messages(self, fetcher: ServiceT) -> None:
@@ -232,10 +193,9 @@ class Consumer(driver.Consumer):
 
     # -- commits
 
-    def finish(self, topic: str, partition: int, offset: int) -> None:
-        """The record at `offset` needs no more work, whoever delivered it."""
-        if (ledger := self.ledgers.get(TP(topic, partition))) is not None:
-            ledger.finish(offset)
+    def ledger(self, topic: str, partition: int) -> Ledger | None:
+        """Of a partition that this worker has, or had until the adoption that is under way."""
+        return self.ledgers.get(TP(topic, partition))
 
     @override
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
@@ -267,27 +227,33 @@ class Consumer(driver.Consumer):
         """Partitions from which records are delivered."""
         return frozenset(self._ready)
 
-    def lags(self) -> dict[int, int]:
+    def lags(self) -> dict[TP, int]:
         """Records that were not delivered yet, by assigned partition."""
         behind = {}
         for tp in self._ready & self._assigned():
             high = self._thread.highwater(tp)
-            behind[tp.partition] = max(0, (high or 0) - self.ledgers[tp].next_offset)
+            behind[tp] = max(0, (high or 0) - self.ledgers[tp].next_offset)
         return behind
 
     def unadopted(self) -> bool:
         """Whether partitions were assigned from which nothing is delivered yet."""
         return not self._ready.issuperset(self._assigned())
 
-    def _assigned(self) -> set[TP]:
-        try:
-            return {TP(*tp) for tp in self.assignment()}
-        except ConsumerNotStarted:
-            return set()
+    def lag(self, topic: str) -> int:
+        """Records of a topic's assigned partitions that were not delivered yet."""
+        return sum(lag for tp, lag in self.lags().items() if tp.topic == topic)
 
-    def lag(self) -> int:
-        """Records of all assigned partitions that were not delivered yet."""
-        return sum(self.lags().values())
+    def waiting(self) -> int:
+        """Records that were not delivered yet and should be: not those of what is held back."""
+        return sum(lag for tp, lag in self.lags().items() if tp.topic not in self._held_back)
+
+
+def _floors(commits: Mapping[TP, Commit]) -> dict[int, int]:
+    """From where on the outcomes of each partition are to be read: they are shared by its topics."""
+    floors: dict[int, int] = {}
+    for tp, commit in commits.items():
+        floors[tp.partition] = min(commit.floor, floors.get(tp.partition, commit.floor))
+    return floors
 
 
 async def _nothing(partition: int, floor: int) -> None:

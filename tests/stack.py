@@ -183,7 +183,8 @@ class Stack:
         """ce_id and ce_source of every request in the log; empty where a producer gave none."""
         return [
             (headers.get("ce_id", b"").decode(), headers.get("ce_source", b"/kafka").decode())
-            for _, _, headers, _, _ in await self.read(self.topics.requests)
+            for topic in self.topics.lanes
+            for _, _, headers, _, _ in await self.read(topic)
         ]
 
     async def describe(self, names: list[str]) -> str:

@@ -197,7 +197,7 @@ def test_faust_stays_in_the_wiring() -> None:
         if target.partition(".")[0] in {"faust", "mode"}
     }
 
-    wiring = {f"streams/{part}.py" for part in ("app", "thread", "topology", "transport")}
+    wiring = {f"streams/{part}.py" for part in ("app", "flow", "thread", "topology", "transport")}
     assert users == wiring
 
 

@@ -113,6 +113,8 @@ def streams_config(settings: Settings) -> StreamsConfig:
         concurrency=settings[work.CONCURRENCY],
         max_held=settings[work.MAX_HELD],
         max_held_bytes=settings[work.MAX_HELD_BYTES],
+        batch_share=settings[work.BATCH_SHARE],
+        tenant_share=settings[work.TENANT_SHARE],
         session_timeout=settings[work.STREAMS_SESSION_TIMEOUT],
         heartbeat_interval=settings[work.HEARTBEAT_INTERVAL],
         commit_interval=settings[work.COMMIT_INTERVAL],

@@ -32,13 +32,28 @@ MAX_HELD = Setting(
     name="STREAMS_MAX_HELD",
     kind=integer(1, 100_000),
     default=_STREAMS.max_held,
-    summary="Requests that wait in a worker beside the running ones before it stops reading.",
+    summary="Requests of a lane that wait in a worker beside the running ones before it stops reading "
+    "that lane.",
 )
 MAX_HELD_BYTES = Setting(
     name="STREAMS_MAX_HELD_BYTES",
     kind=size(1 << 20, 64 << 30),
     default=_STREAMS.max_held_bytes,
-    summary="Bytes of the bodies of requests that a worker holds at most.",
+    summary="Bytes of the bodies of requests that a worker holds at most, of each lane.",
+)
+BATCH_SHARE = Setting(
+    name="STREAMS_BATCH_SHARE",
+    kind=integer(1, 90),
+    default=_STREAMS.batch_share,
+    summary="Percent of a worker's places that `llm.requests.batch` has while interactive requests "
+    "wait; at least one.",
+)
+TENANT_SHARE = Setting(
+    name="STREAMS_TENANT_SHARE",
+    kind=integer(1, 100),
+    default=_STREAMS.tenant_share,
+    summary="Percent of a worker's places that one client, or one user path without a client, has at "
+    "most while another one waits.",
 )
 STREAMS_SESSION_TIMEOUT = Setting(
     name="STREAMS_SESSION_TIMEOUT",
@@ -164,7 +179,8 @@ REDIS_URL = Setting[str | None](
 STREAMS_GROUP = Group(
     "Workers",
     (
-        *(CONCURRENCY, MAX_HELD, MAX_HELD_BYTES, STREAMS_SESSION_TIMEOUT, HEARTBEAT_INTERVAL),
+        *(CONCURRENCY, MAX_HELD, MAX_HELD_BYTES, BATCH_SHARE, TENANT_SHARE),
+        *(STREAMS_SESSION_TIMEOUT, HEARTBEAT_INTERVAL),
         *(COMMIT_INTERVAL, FETCH_MAX_WAIT, PIN_LIMIT, STALL_TIMEOUT),
     ),
 )

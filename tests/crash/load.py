@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
 from schemas.control import Cancellation, encode
+from schemas.exchange import Exchange
 from tests.stack import Stack, until
 
 WORDS = 12
@@ -92,14 +93,17 @@ def asking_many(stack: Stack, names: list[str], model: str = "sim-10") -> asynci
     return asyncio.get_running_loop().create_task(ask_many(stack, names, model))
 
 
-async def produce_many(stack: Stack, names: list[str], model: str = "sim-10") -> None:
-    """Straight to the request topic, with a ce_id and no reply address."""
+async def produce_many(
+    stack: Stack, names: list[str], model: str = "sim-10", topic: str | None = None
+) -> None:
+    """Straight to a request topic, with a ce_id and no reply address."""
     producer = AIOKafkaProducer(bootstrap_servers=stack.bootstrap, acks="all")
     await producer.start()
     try:
         for name in names:
             value = json.dumps(body(name, model, False)).encode()
-            await producer.send(stack.topics.requests, value, headers=[("ce_id", name.encode())])
+            headers = [("ce_id", name.encode())]
+            await producer.send(topic or stack.topics.requests, value, headers=headers)
         await producer.flush()
     finally:
         await producer.stop()
@@ -219,3 +223,44 @@ async def cancel(stack: Stack, request_id: str) -> None:
     value, headers = encode(Cancellation(request_id, "requested"))
     await producer.send_and_wait(stack.topics.control, value, headers=headers)
     await producer.stop()
+
+
+async def overtake(stack: Stack, batch: int) -> None:
+    """Interactive requests do not queue behind `batch` unread records of the other lane, neither in
+    a worker that is full of them nor in one that joins and is given half of the partitions. Told by
+    the order in which requests ended: few batch ones did while an interactive one waited."""
+    await forget_calls(stack)
+    waiting = [f"batch-{batch}-{index}" for index in range(batch)]
+    await produce_many(stack, waiting, "sim-300", stack.topics.batch)
+    small = {"STREAMS_CONCURRENCY": "20", "STREAMS_MAX_HELD": "40"}
+    workers = [await stack.start("streams", **small)]
+    await called(stack, 40)
+    seen = await ask_many(stack, [f"now-{batch}-{index}" for index in range(60)])
+    workers.append(await stack.start("streams", **small))
+    # What waits for an adoption waits for that, and not for batch requests.
+    adopted = "partitions_assigned"
+    await until(lambda: adopted in workers[1].text(), what="the second worker has no partitions")
+    await until(lambda: workers[0].text().count(adopted) > 1, what="the first one has none again")
+    seen += await ask_many(stack, [f"later-{batch}-{index}" for index in range(60)])
+    done = len(set(stack.documents()) & {f"/kafka/{name}" for name in waiting})
+    workers.append(await stack.start("streams"))
+    count = await settled(stack, 90 + batch / 100)
+
+    assert done < batch, "the interactive requests had nothing to overtake"
+    assert {each.ended for each in seen} == {"whole"}
+    no_half_answer(seen)
+    accounted_for_once(count)
+    found = overtaken(await stack.exchanges(), {each.request_id for each in seen})
+    assert max(found) < 200, f"of {batch} batch requests so many went before: {found}"
+    for worker in workers:
+        await worker.stop()
+
+
+def overtaken(exchanges: list[Exchange], asked: set[str | None]) -> list[int]:
+    """For each request asked: how many batch ones ended between its publication and its own end."""
+    batch = [each.finished_at for each in exchanges if "/batch-" in each.request_id]
+    return [
+        sum(1 for ended in batch if one.created_at < ended < one.finished_at)
+        for one in exchanges
+        if one.request_id in asked
+    ]

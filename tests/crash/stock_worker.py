@@ -3,12 +3,12 @@
 Everything else is the product's. Run as `python -m tests.crash.stock_worker streams`.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from faust.transport.drivers import aiokafka as driver
 
 from sluice.cli import main
-from streams import app, transport
+from streams import app, assigned, transport
 
 
 class StockThread(driver.AIOKafkaConsumerThread):
@@ -28,15 +28,17 @@ class StockConsumer(driver.Consumer):
         self.ledgers: dict[Any, Any] = {}
         self.deliveries = 0
         self.ready: frozenset[Any] = frozenset()
-        self.messages: dict[tuple[int, int], Any] = {}
 
     def _new_consumer_thread(self) -> Any:
         return StockThread(self, loop=self.loop, beacon=self.beacon)
 
-    def lag(self) -> int:
+    def lag(self, topic: str) -> int:
         return 0
 
-    def lags(self) -> dict[int, int]:
+    def waiting(self) -> int:
+        return 0
+
+    def lags(self) -> dict[Any, int]:
         return {}
 
     def unadopted(self) -> bool:
@@ -45,22 +47,27 @@ class StockConsumer(driver.Consumer):
     async def commit_last(self) -> None:
         await self.commit()
 
-    def finish(self, topic: str, partition: int, offset: int) -> None:
-        self.ack(self.messages.pop((partition, offset)))
-
 
 class StockTransport(driver.Transport):
     Consumer = StockConsumer
 
 
-class Partitions(app._Partitions):
+class Partitions(assigned.Assigned):
     """Keeps the messages, because Faust acknowledges a message and not an offset."""
 
-    def attach(self, delivery: Any, partition: int, offset: int) -> None:
-        self._consumer.messages[(partition, offset)] = delivery.message
+    messages: ClassVar[dict[Any, Any]] = {}
+
+    def attach(self, delivery: Any, position: Any) -> None:
+        self.messages[position] = delivery.message
+
+    def redelivered(self, position: Any) -> bool:
+        return False
+
+    def finish(self, position: Any) -> None:
+        self._consumer.ack(self.messages.pop(position))
 
 
 if __name__ == "__main__":
     transport.Transport = StockTransport  # type: ignore[misc, assignment]
-    app._Partitions = Partitions  # type: ignore[misc]
+    app.Assigned = Partitions  # type: ignore[misc]
     main()

@@ -13,6 +13,7 @@ from tests.crash.load import (
     forget_calls,
     kill_at,
     no_half_answer,
+    overtake,
     produce_many,
     settled,
 )
@@ -90,3 +91,8 @@ async def test_stopped_while_the_log_is_away(stack: Stack) -> None:
     again = await stack.start("streams")
     accounted_for_once(await settled(stack))
     await again.stop()
+
+
+async def test_batch_records_do_not_delay_interactive_requests(stack: Stack) -> None:
+    """Two thousand of them, unread, and a worker that joins."""
+    await overtake(stack, 2000)

@@ -84,6 +84,19 @@ async def test_a_body_alone_is_a_request(stack: Stack) -> None:
     assert exchange.source == exchange.user_path == "/kafka"
 
 
+async def test_the_batch_lane(stack: Stack) -> None:
+    """The same record on the other topic is answered as well."""
+    await run(stack, "batch")
+
+    async def answered() -> bool:
+        return any(
+            exchange.kafka.topic == stack.topics.batch and exchange.outcome == "completed"
+            for exchange in await stack.exchanges()
+        )
+
+    await until(answered, SECONDS, "no outcome came")
+
+
 async def test_ask_and_answer(stack: Stack) -> None:
     """With a reply address the answer stands on that topic, under the scoped id and the correlation id."""
     await run(stack, "make_topic.py")

@@ -31,9 +31,15 @@ class Record(Struct):
     timestamp: float = 1_000_000.0
 
 
-def record(offset: int, name: str | None = None, stream: bool = False, **headers: Any) -> Record:
-    """A chat request; `headers` are Kafka headers with `_` for `-` in ours."""
+def record(
+    offset: int,
+    name: str | None = None,
+    stream: bool = False,
+    topic: str = "llm.requests",
+    **headers: Any,
+) -> Record:
+    """A chat request; `headers` are Kafka headers by name."""
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": stream}
     found = [] if name is None else [("ce_id", name.encode())]
     found += [(key, str(value).encode()) for key, value in headers.items()]
-    return Record(offset, json.dumps(body).encode(), found)
+    return Record(offset, json.dumps(body).encode(), found, topic=topic)

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from schemas.metrics import Metrics
+from schemas.requests import Position
+from schemas.topics import Topics
 from streams.config import StreamsConfig
 from streams.delivery import Delivery
 from streams.inflight import Inflight
 from tests.streams.fakes import Clock, record
+
+PAUSED, RESUMED = "pause llm.requests", "resume llm.requests"
 
 
 class Handling:
@@ -51,19 +55,19 @@ class Partitions:
         self.may_have_run: set[int] = set()
         self.flow: list[str] = []
 
-    def attach(self, delivery: Delivery, partition: int, offset: int) -> None: ...
+    def attach(self, delivery: Delivery, position: Position) -> None: ...
 
-    def redelivered(self, partition: int, offset: int) -> bool:
-        return offset in self.may_have_run
+    def redelivered(self, position: Position) -> bool:
+        return position.offset in self.may_have_run
 
-    def finish(self, topic: str, partition: int, offset: int) -> None:
-        self.finished.append(offset)
+    def finish(self, position: Position) -> None:
+        self.finished.append(position.offset)
 
-    def pause(self) -> None:
-        self.flow.append("pause")
+    def pause(self, topic: str) -> None:
+        self.flow.append(f"pause {topic}")
 
-    def resume(self) -> None:
-        self.flow.append("resume")
+    def resume(self, topic: str) -> None:
+        self.flow.append(f"resume {topic}")
 
 
 class Produced:
@@ -86,6 +90,7 @@ class Bench:
         self.clock = Clock()
         self.inflight = Inflight(
             StreamsConfig(**config),
+            Topics(),
             self.handling,  # type: ignore[arg-type]
             self.produced,  # type: ignore[arg-type]
             self.clock,
@@ -155,13 +160,13 @@ async def test_partitions_are_paused_at_the_limit_and_resumed_at_half() -> None:
     for offset in range(8):
         bench.inflight.admit(record(offset, str(offset)))
     await bench.settle()
-    assert bench.partitions.flow == ["pause"]
+    assert bench.partitions.flow == [PAUSED]
     assert bench.inflight.held == 7
 
     for offset in range(8):
         bench.handling.end(f"/kafka/{offset}")
         await bench.settle()
-    assert bench.partitions.flow == ["pause", "resume"]
+    assert bench.partitions.flow == [PAUSED, RESUMED]
     assert sorted(bench.partitions.finished) == list(range(8))
 
 
@@ -173,7 +178,7 @@ async def test_held_requests_are_bounded_by_bytes() -> None:
     assert bench.partitions.flow == []
     bench.inflight.admit(record(2, "c"))
 
-    assert bench.partitions.flow == ["pause"]
+    assert bench.partitions.flow == [PAUSED]
 
 
 async def test_a_cancellation_stops_a_running_request() -> None:
@@ -254,18 +259,59 @@ async def test_a_pinned_request_is_produced_again_under_its_id() -> None:
     bench.inflight.admit(record(5, None))
     await bench.settle()
     live = bench.inflight._live["llm.requests-0-5"]
-    bench.inflight.move(live, 0, 5)
-    bench.inflight.move(live, 0, 5)
+    bench.inflight.move(live, live.position)
     await bench.settle()
 
     (copy,) = bench.produced.records
-    assert ("sluice-request-id", b"llm.requests-0-5") in copy["headers"]
     assert bench.partitions.finished == [5]
     moved = record(9, None)
     moved.headers = copy["headers"]
     bench.inflight.admit(moved)
     await bench.settle()
     assert bench.started == ["llm.requests-0-5"]
+
+
+async def test_a_full_lane_pauses_itself_alone() -> None:
+    """Batch records at their limit pause the topic of the batch lane; interactive ones are taken on,
+    and start before what is held of the other lane."""
+    bench = Bench(concurrency=2, max_held=4)
+    for offset in range(6):
+        bench.inflight.admit(record(offset, f"batch-{offset}", topic=Topics().batch))
+    for offset in range(3):
+        bench.inflight.admit(record(offset, f"now-{offset}"))
+    await bench.settle()
+    assert bench.partitions.flow == ["pause llm.requests.batch"]
+    assert bench.started == ["/kafka/batch-0", "/kafka/now-0"]
+
+    for offset in range(3):
+        bench.handling.end(f"/kafka/now-{offset}")
+        await bench.settle()
+    assert bench.started == ["/kafka/batch-0", *(f"/kafka/now-{offset}" for offset in range(3))]
+
+
+async def test_what_was_paused_goes_on_after_an_adoption() -> None:
+    """A revocation takes what was held along, so that nothing is left that would resume the lane."""
+    bench = Bench(concurrency=1, max_held=2)
+    for offset in range(4):
+        bench.inflight.admit(record(offset, str(offset)))
+    assert bench.partitions.flow == [PAUSED]
+    bench.inflight.suspend()
+    bench.inflight.go_on()
+
+    assert bench.partitions.flow == [PAUSED, RESUMED]
+
+
+async def test_both_lanes_hold_the_same_request_once() -> None:
+    """A request that was produced to both topics runs once; each record's offset is finished."""
+    bench = Bench()
+    bench.inflight.admit(record(3, "a"))
+    bench.inflight.admit(record(3, "a", topic=Topics().batch))
+    await bench.settle()
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+
+    assert bench.started == ["/kafka/a"]
+    assert bench.partitions.finished == [3, 3]
 
 
 async def test_a_drain_waits_and_leaves_the_rest_to_others() -> None:
@@ -361,9 +407,9 @@ async def test_refusals_that_wait_for_the_log_are_bounded() -> None:
         junk.value = b"junk"
         bench.inflight.admit(junk)
     await bench.settle()
-    assert bench.partitions.flow == ["pause"]
+    assert bench.partitions.flow == [PAUSED]
 
     gate.set()
     await bench.settle()
-    assert bench.partitions.flow == ["pause", "resume"]
+    assert bench.partitions.flow == [PAUSED, RESUMED]
     assert sorted(bench.partitions.finished) == list(range(6))

@@ -7,7 +7,7 @@ from faust.types import TP
 from msgspec import Struct
 
 from streams.ledger import Commit, Ledger
-from streams.transport import Consumer
+from streams.transport import Consumer, _floors
 
 HERE = TP("llm.requests", 0)
 
@@ -45,7 +45,7 @@ def consumer(*batches: list[int], commit: int = 0) -> Any:
     made._ready = {HERE}
     made._sought, made._committed = {}, {}
     made._thread = Thread()
-    made._room = asyncio.Event()
+    made._room, made._held_back = asyncio.Event(), set()
     made.flow_active, made.scheduler, made.deliveries, made.pin_limit = True, Scheduler(), 0, 5
     made.on_commit = lambda done: None
     made._revocations = 0
@@ -132,16 +132,9 @@ async def test_a_pinned_offset_is_reported() -> None:
     assert pinned == [0]
 
 
-async def test_a_paused_consumer_is_woken_at_once() -> None:
-    """Resuming does not wait for a poll interval."""
-    made = consumer([0])
-    made._paused_partitions, made._buffered_partitions = set(), set()
-    made.pause_partitions({HERE})
-    waiting = asyncio.get_running_loop().create_task(made._drain_once())
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    made.resume_partitions({HERE})
-    await waiting
-    await made._drain_once()
-
-    assert made.got == [0]
+def test_the_outcomes_of_both_lanes_are_read_once() -> None:
+    """From the lower floor of the two topics: an outcome stands in the partition of its request's
+    number, whichever lane that came by."""
+    batch, other = TP("llm.requests.batch", 0), TP("llm.requests", 1)
+    commits = {HERE: Commit(9, 40), batch: Commit(2, 30), other: Commit(0, 5)}
+    assert _floors(commits) == {0: 30, 1: 5}
