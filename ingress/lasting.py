@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from msgspec import Struct
-from sanic.compat import Header
 
 from schemas.errors import InvalidRequest
+
+if TYPE_CHECKING:  # settings name these policies, and every command reads settings
+    from sanic.compat import Header
 
 # cancel: it ends with its connection. finish: it goes on to its outcome. background: and its answer can
 # be fetched.
