@@ -29,7 +29,7 @@ from sluice.operations.recorded import SOURCE
 GRACE = 10.0  # seconds that a worker has to say that the deadline has passed
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 # No kept answer may stand in for a call, and no answer of it may be kept.
-UNCACHED = ("sluice-cache", b"no-cache, no-store")
+UNCACHED = (h.CACHE, b"no-cache, no-store")
 
 
 class Terms(Struct, frozen=True, kw_only=True):
