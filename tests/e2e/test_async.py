@@ -267,7 +267,9 @@ async def test_nobody_elses(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["x", new_id(0, 3), f"{new_id(2**42, 3)}", "00000000-0000-4000-8000-000000000000"]
+    "name",
+    ["x", new_id(0, 3), new_id(2**42, 3), "00000000-0000-4000-8000-000000000000"],
+    ids=["no-id", "1970", "2109", "random"],
 )
 async def test_what_never_was(world: World, name: str) -> None:
     """404, not 410: nothing was ever deleted here."""
@@ -276,9 +278,10 @@ async def test_what_never_was(world: World, name: str) -> None:
         assert (found.status_code, found.json()["error"]["code"]) == (404, "not_found")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_the_examples(world: World) -> None:
     """The commands of docs/async.md do what stands there."""
+    if shutil.which("curl") is None:
+        services.missing("curl is not installed")
     examples = dict(EXAMPLE.findall((services.ROOT / "docs" / "async.md").read_text()))
 
     async def run(name: str) -> str:
