@@ -46,6 +46,7 @@ def test_foreign_ids_have_no_slot(text: str) -> None:
         new_id(5).replace("-", ""),
         "0198a000-0000-4000-8000-000000000001",
     ],
+    ids=["empty", "letters", "nil", "upper", "longer", "bare", "random"],
 )
 def test_foreign_ids_have_no_time(text: str) -> None:
     """Nor does an id of ours that is spelled otherwise."""
