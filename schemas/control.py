@@ -1,4 +1,4 @@
-"""Records of `llm.control`: cancellations, purges and heartbeats. Every process reads all of it."""
+"""Records of `llm.control`: what all processes are told. Every process reads all of it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from schemas.requests import Position
+
 CANCEL_TYPE = b"llm.control.cancel"
 HEARTBEAT_TYPE = b"llm.control.heartbeat"
 PURGE_TYPE = b"llm.control.purge"
+HANDLED_TYPE = b"llm.control.handled"
 Role = Literal["ingress", "streams", "sinks"]
 
 
@@ -51,8 +54,19 @@ class Purge(Struct, frozen=True, tag="purge", omit_defaults=True):
     user_path: str | None = None  # and those below
 
 
-Control = Cancellation | Heartbeat | Purge
-_TYPE_OF = {Cancellation: CANCEL_TYPE, Heartbeat: HEARTBEAT_TYPE, Purge: PURGE_TYPE}
+class Handled(Struct, frozen=True, tag="handled"):
+    """A worker has recorded and answered a request whose partition went to another meanwhile."""
+
+    positions: tuple[Position, ...]  # of every record of it that the worker was given
+
+
+Control = Cancellation | Heartbeat | Purge | Handled
+_TYPE_OF: dict[type[Control], bytes] = {
+    Cancellation: CANCEL_TYPE,
+    Heartbeat: HEARTBEAT_TYPE,
+    Purge: PURGE_TYPE,
+    Handled: HANDLED_TYPE,
+}
 _encode = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 

@@ -24,6 +24,7 @@ FaultPoint = Literal[
     "streams.replied",  # the last reply is acknowledged, the offset is not marked finished
     "streams.finished",  # the offset is marked finished, not committed
     "streams.committed",  # the commit was acknowledged
+    "streams.handed",  # the last reply is acknowledged, the partition's new owner was not told
     "streams.moved",  # a pinned request was produced again, its old offset is not finished
     "streams.revoked",  # partitions were revoked, nothing committed yet
     "sinks.read",  # a batch was read, nothing written

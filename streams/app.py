@@ -27,6 +27,7 @@ from streams.assigned import Assigned
 from streams.config import StreamsConfig
 from streams.control import Beat, ControlReader
 from streams.delivery import Delivery
+from streams.elsewhere import Elsewhere
 from streams.handling import Handling
 from streams.inflight import Inflight
 from streams.log import Log
@@ -128,8 +129,12 @@ class Worker:
         self.inflight = Inflight(config, kafka.topics, handling, self.log, clock, metrics)
         self.inflight.redeliveries = self.outcomes.redeliveries
         self.inflight.fatal = self._fail
-        self.control = ControlReader(kafka, clock, self.inflight.cancel)
         self.beat = Beat(kafka.topics.control, self.log, clock, self._heartbeat)
+        self.elsewhere = Elsewhere(
+            self.beat.boot_id, self.log, kafka.topics.control, config.session_timeout, clock
+        )
+        self.inflight.elsewhere = self.elsewhere
+        self.control = ControlReader(kafka, clock, self.inflight.cancel, self.elsewhere)
         Thread.fetch_max_wait_ms = int(config.fetch_max_wait * 1000)
         self.app = make_app(config, kafka)
         topology.wire(self.app, kafka.topics, self.inflight)
@@ -172,7 +177,10 @@ class Worker:
         consumer.pin_limit = self._config.pin_limit
         consumer.on_pinned, consumer.on_revoked = self._on_pinned, self.inflight.suspend
         consumer.on_adopted = self._on_adopted
-        self.inflight.partitions = Assigned(consumer)
+        consumer.boot_id = self.beat.boot_id
+        self.inflight.partitions = self.elsewhere.owners = Assigned(consumer)
+        self.elsewhere.again = self.inflight.again
+        self.elsewhere.refresh = lambda each: self.outcomes.load(each, self.outcomes.end(each))
         commits = {done: self._metrics.counter("sluice_commits", name) for done, name in RESULTS}
         consumer.on_commit = lambda done: commits[done].inc()
         self._metrics.gauges(
@@ -207,6 +215,7 @@ class Worker:
         while True:
             await asyncio.sleep(SWEEP)
             self.inflight.expire()
+            self.elsewhere.look()
 
     async def close(self) -> None:
         """Drain, commit, leave the group."""
@@ -217,6 +226,7 @@ class Worker:
             await self.inflight.drain(self._config.shutdown_timeout)
             await self.app.consumer.commit_last()
             await self._within(self.app.stop())
+        await self.elsewhere.tasks.abort()
         await self._background.abort()
         for close in reversed(self._opened):
             await self._within(close())

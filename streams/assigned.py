@@ -29,6 +29,14 @@ class Assigned:
         if (ledger := self._ledger(position)) is not None:
             ledger.finish(position.offset)
 
+    def owner(self, position: Position) -> str | None:
+        ledger = self._ledger(position)
+        return None if ledger is None else ledger.away.get(position.offset)
+
+    def take_over(self, position: Position) -> None:
+        if (ledger := self._ledger(position)) is not None:
+            ledger.take_over(position.offset)
+
     def pause(self, topic: str) -> None:
         self._consumer.hold_back(topic)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -14,8 +15,9 @@ from aiokafka.errors import KafkaError
 
 from schemas import control
 from schemas.clock import Clock
-from schemas.control import Cancellation, Heartbeat, Purge
+from schemas.control import Cancellation, Handled, Heartbeat, Purge
 from schemas.kafka import KafkaConfig
+from schemas.requests import Position
 from streams.log import Log
 
 log = structlog.get_logger()
@@ -25,13 +27,23 @@ BEAT = 1.0
 RETRY = 1.0
 
 
+class Others(Protocol):
+    """What is told of what other workers say."""
+
+    def handled(self, positions: Iterable[Position]) -> None: ...
+    def heard(self, boot_id: str) -> None: ...
+
+
 class ControlReader:
     """Reads all of the topic, from ten minutes back."""
 
-    def __init__(self, kafka: KafkaConfig, clock: Clock, cancel: Callable[[str], None]) -> None:
+    def __init__(
+        self, kafka: KafkaConfig, clock: Clock, cancel: Callable[[str], None], others: Others
+    ) -> None:
         self._kafka = kafka
         self._clock = clock
         self._cancel = cancel
+        self._others = others
         self.on_purge: Callable[[Purge], None] = lambda purge: None
         self._consumer: AIOKafkaConsumer
 
@@ -74,17 +86,20 @@ class ControlReader:
                 self._take(record.value)
 
     def _take(self, value: bytes | None) -> None:
-        # Most are heartbeats: not worth parsing.
-        if value is None or not (b'"cancel"' in value or b'"purge"' in value):
-            return
         try:
-            found = control.decode(value)
+            found = control.decode(value or b"")
         except msgspec.DecodeError:
             return
-        if isinstance(found, Cancellation):
-            self._cancel(found.request_id)
-        elif isinstance(found, Purge):
-            self.on_purge(found)
+        match found:
+            case Cancellation():
+                self._cancel(found.request_id)
+            case Purge():
+                self.on_purge(found)
+            case Handled():
+                self._others.handled(found.positions)
+            case Heartbeat():
+                if found.role == "streams":
+                    self._others.heard(found.boot_id)
 
 
 class Beat:
@@ -93,13 +108,12 @@ class Beat:
     def __init__(
         self, topic: str, producers: Log, clock: Clock, read: Callable[[Heartbeat], Heartbeat]
     ) -> None:
+        self.boot_id = os.urandom(8).hex()
         self._topic = topic
         self._log = producers
         self._clock = clock
         self._read = read
-        self._blank = Heartbeat(
-            "streams", os.urandom(8).hex(), socket.gethostname(), os.getpid(), 0.0
-        )
+        self._blank = Heartbeat("streams", self.boot_id, socket.gethostname(), os.getpid(), 0.0)
         self.acknowledged = clock.monotonic()  # when the log last took one
 
     async def once(self) -> None:

@@ -44,12 +44,14 @@ class Delivery:
         "decided",
         "envelope",
         "floor",
+        "handed",
         "has_place",
         "message",
         "moved",
         "moving",
         "positions",
         "request",
+        "running",
         "started",
         "stop_reason",
         "stoppable",
@@ -64,6 +66,8 @@ class Delivery:
         self.envelope = envelope
         self.attempt = 1  # of the delivery; more after crashes
         self.started = False
+        self.running = False  # now, in this process
+        self.handed = False  # its partition was revoked while it ran: the next owner waits for us
         self.begun = False  # bytes of the answer may have reached the client
         self.decided = False  # the outcome is fixed, nothing stops it any more
         self.floor: int | None = None
@@ -107,6 +111,8 @@ class Partitions(Protocol):
     def attach(self, delivery: Delivery, position: Position) -> None: ...
     def redelivered(self, position: Position) -> bool: ...
     def finish(self, position: Position) -> None: ...
+    def owner(self, position: Position) -> str | None: ...
+    def take_over(self, position: Position) -> None: ...
     def pause(self, topic: str) -> None: ...
     def resume(self, topic: str) -> None: ...
 

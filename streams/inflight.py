@@ -21,6 +21,7 @@ from schemas.topics import Topics
 from streams.config import StreamsConfig
 from streams.delivery import Delivery, Message, Partitions, parse, position_of
 from streams.dispatcher import Dispatcher
+from streams.elsewhere import Elsewhere
 from streams.handling import Handling
 from streams.log import Log
 from streams.moving import Mover
@@ -49,6 +50,7 @@ class Inflight:
         self._clock = clock
         self.partitions: Partitions
         self.redeliveries: Callable[[int, str], int] = lambda partition, request_id: 0
+        self.elsewhere: Elsewhere
         self.fatal: Callable[[BaseException], None] = lambda error: None
         self.tasks = Tasks()
         self._mover = Mover(producers, self.tasks, metrics)
@@ -73,7 +75,7 @@ class Inflight:
 
     @property
     def held(self) -> int:
-        return self.lanes.held + len(self._alone)
+        return self.lanes.held + len(self._alone) + self.elsewhere.held
 
     # -- in
 
@@ -112,10 +114,18 @@ class Inflight:
                 lane.paused = False
                 self.partitions.resume(lane.topic)
 
+    def again(self, delivery: Delivery) -> None:
+        """It was held because another worker ran it."""
+        self.lanes[delivery.message.topic].put(delivery)
+        self._pump()
+
     def _start(self, delivery: Delivery) -> None:
         request, message = delivery.request, delivery.message
         if (live := self._live.get(request.request_id)) is not None:
+            self.partitions.take_over(delivery.position)
             self._attach(delivery, live)
+            return
+        if self.elsewhere.holds(delivery):
             return
         redelivered = self.partitions.redelivered(delivery.position)
         if redelivered and self.redeliveries(message.partition, request.request_id) >= ALONE_FROM:
@@ -128,7 +138,7 @@ class Inflight:
         self._delivered["new"].inc()
         self._live[request.request_id] = delivery
         self.lanes.began(delivery)
-        delivery.started = True
+        delivery.started = delivery.running = True
         if request.request_id in self._cancelled:
             delivery.stop_reason = "cancelled"
         elif request.deadline is not None and request.deadline <= self._clock.time():
@@ -143,6 +153,10 @@ class Inflight:
         self._delivered["attached"].inc()
         self.partitions.attach(live, delivery.position)
         if delivery.request.reply_to == live.request.reply_to or delivery.moved:
+            if delivery.moved:  # it holds the request's place in the log from now on
+                live.moving = False
+                for position in live.positions:
+                    self.partitions.finish(position)
             live.positions.add(delivery.position)
             return
         self.tasks.start(
@@ -155,6 +169,8 @@ class Inflight:
         begun = self._clock.monotonic()
         try:
             await self._handling.run(delivery, redelivered=redelivered)
+            if delivery.handed:
+                await self.elsewhere.tell(delivery)
         except asyncio.CancelledError as error:
             if not self._aborting:  # nobody else may cancel it here: it would never be finished
                 self.fatal(error)
@@ -167,6 +183,7 @@ class Inflight:
             self._live.pop(delivery.request.request_id, None)
             delivery.waits(False)
             self.lanes.ended(delivery)
+            delivery.running = False
             if not self._live:
                 self._solo = False
         for position in delivery.positions:
@@ -200,7 +217,7 @@ class Inflight:
 
     def move(self, delivery: Delivery, position: Position) -> None:
         """Produce a pinned request again, so that its old offset holds back no commit."""
-        self._mover.finish, self._mover.fatal = self.partitions.finish, self.fatal
+        self._mover.fatal = self.fatal
         self._mover.move(delivery, position)
 
     # -- out
@@ -226,6 +243,9 @@ class Inflight:
         """Partitions are being revoked: what was not started belongs to their next owner."""
         self._suspended = True
         self._drop_held()
+        self.elsewhere.forget()
+        for delivery in self._live.values():
+            delivery.handed = True
 
     def go_on(self) -> None:
         """Partitions were adopted."""
@@ -240,6 +260,7 @@ class Inflight:
         """Start nothing more, wait up to `timeout` seconds; a stream cut short ends as failed."""
         self._closed = True
         self._drop_held()
+        self.elsewhere.forget()
         if not await self.tasks.drain(timeout):
             return
         for delivery in list(self._live.values()):

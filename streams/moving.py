@@ -28,7 +28,6 @@ class Mover:
         self._log = producers
         self._tasks = tasks
         self._moved = metrics.counter("sluice_moved_requests")
-        self.finish: Callable[[Position], None] = lambda position: None
         self.fatal: Callable[[BaseException], None] = lambda error: None
 
     def move(self, delivery: Delivery, position: Position) -> None:
@@ -59,7 +58,5 @@ class Mover:
             log.exception("move_failed", request_id=delivery.request.request_id)
             self.fatal(error)
             return
-        reach("streams.moved")
-        self.finish(position)
+        reach("streams.moved")  # the old offset is finished when the copy attaches
         self._moved.inc()
-        delivery.moving = False

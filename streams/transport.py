@@ -48,6 +48,7 @@ class Consumer(Flow):
         self.on_revoked: Callable[[], None] = lambda: None  # start nothing more
         self.on_adopted: Callable[[frozenset[int]], None] = lambda partitions: None
         self.pin_limit = 5_000
+        self.boot_id = ""
         self.deliveries = 0  # since the start
         self._ready: set[TP] = set()
         self._committed: dict[TP, Commit] = {}
@@ -207,7 +208,7 @@ class Consumer(Flow):
         commits: dict[TP, Commit] = {}
         for tp in self._ready:
             ledger = self.ledgers[tp]
-            commit = ledger.commit(self.end(tp.partition), final=final)
+            commit = ledger.commit(self.end(tp.partition), final=final, boot_id=self.boot_id)
             if commit != self._committed.get(tp):
                 commits[tp] = commit
             if (pinned := ledger.pinning(self.pin_limit)) is not None:

@@ -264,3 +264,52 @@ def overtaken(exchanges: list[Exchange], asked: set[str | None]) -> list[int]:
         for one in exchanges
         if one.request_id in asked
     ]
+
+
+async def come_and_go(stack: Stack, load: int) -> None:
+    """Workers join and leave among `load` requests, half of them streams, and what runs meanwhile is
+    called once: who loses a partition goes on, and the next owner waits for its outcome."""
+    await forget_calls(stack)
+    first = await stack.start("streams")
+    asking = [asking_many(stack, [f"come-{load}-{index}" for index in range(load)], "sim-500")]
+    await called(stack, load // 2)
+    second = await stack.start("streams")
+    await produce_many(stack, [f"direct-{load}-{index}" for index in range(load // 2)], "sim-2000")
+    asking.append(asking_many(stack, [f"stay-{load}-{index}" for index in range(load)], "sim-500"))
+    await called(stack, load + load // 2)
+    third = await stack.start("streams")
+    asking.append(asking_many(stack, [f"go-{load}-{index}" for index in range(load)], "sim-300"))
+    await called(stack, 2 * load + load // 2)
+    await first.stop()
+    await second.stop()
+    seen = [each for found in asking for each in await found]
+    count = await settled(stack)
+
+    assert {each.ended for each in seen} == {"whole"}
+    no_half_answer(seen)
+    accounted_for_once(count)
+    assert count.repeated == set()
+    await third.stop()
+
+
+async def take_over(stack: Stack) -> None:
+    """A worker gives partitions to one that joins and is then killed: what ran in it is run once
+    more by the new owner, and nothing else is."""
+    await forget_calls(stack)
+    slow = [f"slow-{index}" for index in range(20)]
+    first = await stack.start("streams")
+    await produce_many(stack, slow, "sim-8000")
+    await called(stack, 20)
+    second = await stack.start("streams")
+    await until(lambda: "partitions_assigned" in second.text(), what="it has no partitions")
+    await produce_many(stack, [f"quick-{index}" for index in range(60)])
+    await called(stack, 40)
+    first.kill()
+    count = await settled(stack)
+
+    accounted_for_once(count)
+    ran_in_the_first = {f"/kafka/{name}" for name in slow}
+    assert {name for name in count.repeated if "/slow-" in name} == ran_in_the_first
+    assert {name: calls for name, calls in count.calls.items() if calls > 2} == {}
+    assert "request_taken_over" in second.text()
+    await second.stop()

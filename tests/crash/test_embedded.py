@@ -10,6 +10,7 @@ from tests.crash.load import (
     asking_many,
     called,
     cancel,
+    come_and_go,
     forget_calls,
     kill_at,
     no_half_answer,
@@ -96,3 +97,8 @@ async def test_stopped_while_the_log_is_away(stack: Stack) -> None:
 async def test_batch_records_do_not_delay_interactive_requests(stack: Stack) -> None:
     """Two thousand of them, unread, and a worker that joins."""
     await overtake(stack, 2000)
+
+
+async def test_workers_that_join_and_leave_repeat_no_call(stack: Stack) -> None:
+    """Three of them under load, as on Kafka."""
+    await come_and_go(stack, 60)

@@ -59,3 +59,15 @@ def test_lanes_are_paused_by_topic() -> None:
     assigned.pause("llm.requests.batch")
     assigned.resume("llm.requests.batch")
     assert consumer.flow == ["hold back llm.requests.batch", "go on llm.requests.batch"]
+
+
+def test_who_runs_what_is_told_until_it_is_taken_over() -> None:
+    """By the commit of the owner before; of partitions of others nothing is known."""
+    consumer: Any = Consumer()
+    consumer.ledgers["llm.requests", 0] = Ledger(Commit(0, away={4: "other"}), 9)
+    assigned = Assigned(consumer)
+    four, gone = Position("llm.requests", 0, 4), Position("llm.requests", 7, 4)
+    assert (assigned.owner(four), assigned.owner(gone)) == ("other", None)
+    assigned.take_over(gone)
+    assigned.take_over(four)
+    assert assigned.owner(four) is None

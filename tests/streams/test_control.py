@@ -1,13 +1,33 @@
 """The control topic, as a worker reads it."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.clock import SystemClock
-from schemas.control import Cancellation, Heartbeat, encode
+from schemas.control import Cancellation, Handled, Heartbeat, Role, encode
 from schemas.kafka import KafkaConfig
+from schemas.requests import Position
 from schemas.topics import Topics
 from streams.control import ControlReader
+
+HERE = Position("llm.requests", 2, 9)
+ROLES: tuple[Role, ...] = ("streams", "ingress")
+
+
+class Others:
+    """What is heard of other workers."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, Any]] = []
+
+    def heard(self, boot_id: str) -> None:
+        self.said.append(("heard", boot_id))
+
+    def handled(self, positions: Iterable[Position]) -> None:
+        self.said.append(("handled", positions))
 
 
 async def test_cancellations_of_the_last_ten_minutes_are_known_at_the_start(
@@ -31,13 +51,17 @@ async def test_cancellations_of_the_last_ten_minutes_are_known_at_the_start(
             )
         for junk in (b"", b'{"cancel"', b'{"type":"cancel"}', b"\xff"):
             await producer.send_and_wait(kafka.topics.control, junk)
-        value, headers = encode(Heartbeat("streams", "b", "h", 1, clock.time()))
-        await producer.send_and_wait(kafka.topics.control, value, headers=headers)
+        beats = [Heartbeat(role, "b", "h", 1, clock.time()) for role in ROLES]
+        for said in (*beats, Handled((HERE,))):
+            value, headers = encode(said)
+            await producer.send_and_wait(kafka.topics.control, value, headers=headers)
     finally:
         await producer.stop()
     cancelled: list[str] = []
-    reader = ControlReader(kafka, clock, cancelled.append)
+    others = Others()
+    reader = ControlReader(kafka, clock, cancelled.append, others)
     await reader.open()
     await reader.close()
 
     assert cancelled == ["recent"]
+    assert others.said == [("heard", "b"), ("handled", (HERE,))]

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from schemas.control import Handled, decode
 from schemas.metrics import Metrics
 from schemas.requests import Position
 from schemas.topics import Topics
 from streams.config import StreamsConfig
 from streams.delivery import Delivery
+from streams.elsewhere import Elsewhere
 from streams.inflight import Inflight
 from tests.streams.fakes import Clock, record
 
@@ -53,6 +55,7 @@ class Partitions:
     def __init__(self) -> None:
         self.finished: list[int] = []
         self.may_have_run: set[int] = set()
+        self.owners: dict[int, str] = {}
         self.flow: list[str] = []
 
     def attach(self, delivery: Delivery, position: Position) -> None: ...
@@ -62,6 +65,12 @@ class Partitions:
 
     def finish(self, position: Position) -> None:
         self.finished.append(position.offset)
+
+    def owner(self, position: Position) -> str | None:
+        return self.owners.get(position.offset)
+
+    def take_over(self, position: Position) -> None:
+        self.owners.pop(position.offset, None)
 
     def pause(self, topic: str) -> None:
         self.flow.append(f"pause {topic}")
@@ -97,6 +106,9 @@ class Bench:
             Metrics(),
         )
         self.inflight.partitions = self.partitions
+        self.elsewhere = Elsewhere("me", self.produced, "llm.control", 10.0, self.clock)  # type: ignore[arg-type]
+        self.elsewhere.owners, self.elsewhere.again = self.partitions, self.inflight.again
+        self.inflight.elsewhere = self.elsewhere
         self.crashes: list[BaseException] = []
         self.inflight.fatal = self.crashes.append
 
@@ -254,7 +266,8 @@ async def test_revoked_partitions_take_their_held_requests_along() -> None:
 
 
 async def test_a_pinned_request_is_produced_again_under_its_id() -> None:
-    """The copy carries the id, so that it attaches; the old offset is finished once it is in the log."""
+    """The copy carries the id, so that it attaches; the old offset is finished when it has: until then
+    a next owner would know of no record of a running request."""
     bench = Bench()
     bench.inflight.admit(record(5, None))
     await bench.settle()
@@ -263,12 +276,13 @@ async def test_a_pinned_request_is_produced_again_under_its_id() -> None:
     await bench.settle()
 
     (copy,) = bench.produced.records
-    assert bench.partitions.finished == [5]
+    assert bench.partitions.finished == []
     moved = record(9, None)
     moved.headers = copy["headers"]
     bench.inflight.admit(moved)
     await bench.settle()
     assert bench.started == ["llm.requests-0-5"]
+    assert bench.partitions.finished == [5]
 
 
 async def test_a_full_lane_pauses_itself_alone() -> None:
@@ -312,6 +326,52 @@ async def test_both_lanes_hold_the_same_request_once() -> None:
 
     assert bench.started == ["/kafka/a"]
     assert bench.partitions.finished == [3, 3]
+
+
+async def test_a_request_that_another_worker_runs_is_held() -> None:
+    """It starts here only when that one was silent for the session time-out; then as a redelivery."""
+    bench = Bench()
+    bench.partitions.owners, bench.partitions.may_have_run = {0: "other"}, {0}
+    bench.inflight.admit(record(0, "a"))
+    bench.inflight.admit(record(1, "b"))
+    await bench.settle()
+    assert (bench.started, bench.inflight.held) == (["/kafka/b"], 1)
+
+    bench.clock.now += 11
+    bench.elsewhere.heard("me")
+    bench.elsewhere.look()
+    await bench.settle()
+    assert bench.handling.ran[1] == ("/kafka/a", True, None)
+
+
+async def test_what_ran_at_a_revocation_is_told_when_it_is_over() -> None:
+    """To whoever has the partition by then; what was not running needs no word."""
+    bench = Bench()
+    bench.inflight.admit(record(0, "a"))
+    await bench.settle()
+    assert bench.inflight._live["/kafka/a"].running
+    bench.inflight.suspend()
+    bench.inflight.go_on()
+    bench.inflight.admit(record(1, "b"))
+    bench.handling.end("/kafka/a")
+    bench.handling.end("/kafka/b")
+    await bench.settle()
+
+    (said,) = bench.produced.records
+    assert decode(said["value"]) == Handled((Position("llm.requests", 0, 0),))
+
+
+async def test_a_request_that_comes_back_attaches() -> None:
+    """The partition was ours again before the request was over: nobody waits for anybody."""
+    bench = Bench()
+    bench.inflight.admit(record(0, "a"))
+    await bench.settle()
+    bench.inflight.suspend()
+    bench.inflight.go_on()
+    bench.partitions.owners = {0: "me"}
+    bench.inflight.admit(record(0, "a"))
+    await bench.settle()
+    assert (bench.started, bench.partitions.owners) == (["/kafka/a"], {})
 
 
 async def test_a_drain_waits_and_leaves_the_rest_to_others() -> None:

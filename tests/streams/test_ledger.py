@@ -8,9 +8,12 @@ from streams.ledger import MAX_METADATA, MAX_SPAN, Commit, Ledger, covered, pack
 class Running:
     """What the ledger sees of a request."""
 
-    def __init__(self, floor: int | None = None, *, started: bool = True) -> None:
+    def __init__(
+        self, floor: int | None = None, *, started: bool = True, running: bool = False
+    ) -> None:
         self.floor = floor
         self.started = started
+        self.running = running
 
 
 def ledger(start: int = 0, *, clean: bool = False, boundary: int = 0) -> Ledger:
@@ -46,10 +49,16 @@ def test_commit_passes_gaps_in_the_log() -> None:
     st.sets(st.integers(0, 5_000), max_size=400),
     st.integers(0, 2**40),
     st.booleans(),
+    st.dictionaries(
+        st.integers(0, 5_000), st.sampled_from(["0f", "a1b2c3d4e5f60718"]), max_size=99
+    ),
 )
-def test_metadata_round_trip(offset: int, above: set[int], floor: int, clean: bool) -> None:
+def test_metadata_round_trip(
+    offset: int, above: set[int], floor: int, clean: bool, others: dict[int, str]
+) -> None:
     """What is packed into the commit metadata comes back whole."""
-    commit = Commit(offset, floor, clean, frozenset(offset + each for each in above))
+    away = {offset + each: owner for each, owner in others.items()}
+    commit = Commit(offset, floor, clean, frozenset(offset + each for each in above), away)
 
     assert unpack(offset, pack(commit)) == commit
 
@@ -68,7 +77,16 @@ def test_metadata_never_exceeds_what_the_broker_takes() -> None:
 
 def test_foreign_metadata_means_that_nothing_is_known() -> None:
     """Metadata of another program, or none, leaves the offset alone."""
-    for text in (None, "", "b1:abc", "s1:x:-:", "s1:1:-:!!!", "s1:1:-:000"):
+    for text in (
+        None,
+        "",
+        "b1:abc",
+        "s1:x:-:",
+        "s1:1:-:!!!",
+        "s1:1:-:000",
+        "s2:1:-:00",
+        "s2:1:-:a/!:",
+    ):
         assert unpack(7, text).offset == 7
         assert unpack(7, text).finished == frozenset()
 
@@ -189,3 +207,54 @@ def test_what_was_not_even_delivered_is_passed_on() -> None:
     book = Ledger(before, 9)
 
     assert book.commit(90, final=True) == before
+
+
+def test_the_last_commit_says_what_still_runs_and_where() -> None:
+    """The next owner is told which requests go on in this worker; all others were never started."""
+    book = ledger()
+    for offset in range(4):
+        book.deliver(offset)
+    book.attach(1, Running(7, running=True))
+    book.attach(3, Running(None, started=False))
+    assert book.commit(9, final=False).away == {}
+    last = book.commit(9, final=True, boot_id="me")
+    assert (last.offset, last.floor, last.clean, last.away) == (0, 7, True, {1: "me"})
+
+    following = Ledger(unpack(0, pack(last)), 9)
+    assert [each for each in range(4) if following.redelivered(each)] == [1]
+
+
+def test_a_request_that_was_cut_off_is_no_longer_away() -> None:
+    """A stop whose drain was not enough leaves it to the next owner, as after a crash."""
+    book = ledger()
+    book.deliver(0)
+    book.attach(0, Running(7, running=False))
+    last = book.commit(9, final=True, boot_id="me")
+    assert (last.away, last.clean) == ({}, False)
+
+
+def test_what_is_away_stays_so_until_it_is_over() -> None:
+    """Every commit of the new owner carries it on, whether the record came already or not."""
+    book = Ledger(Commit(0, 3, True, frozenset({1}), {0: "other", 2: "other"}), 9)
+    assert book.commit(9, final=False).away == {0: "other", 2: "other"}
+    book.deliver(0)
+    book.finish(0)
+    assert book.commit(9, final=True, boot_id="me").away == {2: "other"}
+    book.take_over(2)
+    assert book.commit(9, final=False).away == {}
+    assert book.redelivered(2)
+
+
+def test_more_than_fits_is_taken_for_a_crash() -> None:
+    """The metadata is never refused by the broker, and never says less than it seems to."""
+    import random
+
+    book = ledger()
+    chance = random.Random(7)
+    for offset in range(MAX_SPAN):
+        book.deliver(offset)
+        if chance.random() < 0.5:
+            book.attach(offset, Running(7, running=True))
+    last = book.commit(9, final=True, boot_id="me")
+    assert (last.away, last.clean) == ({}, False)
+    assert len(pack(last)) <= MAX_METADATA

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 from schemas.metrics import Metrics
-from schemas.requests import Position
 from schemas.tasks import Tasks
 from schemas.topics import Topics
 from streams.delivery import Delivery, parse
@@ -20,10 +19,9 @@ class Bench:
         self.error = error
         self.records: list[dict[str, Any]] = []
         self.tasks = Tasks()
-        self.finished: list[Position] = []
         self.crashes: list[BaseException] = []
         self.mover = Mover(self, self.tasks, Metrics())  # type: ignore[arg-type]
-        self.mover.finish, self.mover.fatal = self.finished.append, self.crashes.append
+        self.mover.fatal = self.crashes.append
 
     async def write(self, topic: str, value: bytes | None, **kwargs: Any) -> None:
         if self.error is not None:
@@ -39,7 +37,7 @@ class Bench:
 
 
 async def test_a_request_is_produced_again_where_it_stood() -> None:
-    """On its own topic and partition, under its id, once; then the old offset is finished."""
+    """On its own topic and partition, under its id, once, until the copy has come."""
     bench = Bench()
     delivery = parse(record(5, topic=Topics().batch))
     await bench.move(delivery, times=2)
@@ -47,7 +45,7 @@ async def test_a_request_is_produced_again_where_it_stood() -> None:
     (copy,) = bench.records
     assert (copy["topic"], copy["partition"]) == (Topics().batch, 0)
     assert ("sluice-request-id", b"llm.requests.batch-0-5") in copy["headers"]
-    assert bench.finished == [Position(Topics().batch, 0, 5)]
+    assert delivery.moving
 
 
 async def test_what_has_not_started_is_not_moved() -> None:
@@ -59,16 +57,15 @@ async def test_what_has_not_started_is_not_moved() -> None:
 
 
 async def test_a_record_that_is_too_large_goes_on_pinning() -> None:
-    """It is not tried again and again, and its offset stays unfinished."""
+    """It is not tried again and again."""
     bench = Bench(Undeliverable("too large"))
     delivery = parse(record(5))
     await bench.move(delivery)
-    assert (bench.finished, bench.crashes, delivery.moving) == ([], [], True)
+    assert (bench.crashes, delivery.moving) == ([], True)
 
 
 async def test_a_log_that_fails_for_good_ends_the_worker() -> None:
-    """Nothing is finished that was not produced again."""
+    """As does every effect that fails."""
     bench = Bench(RuntimeError("gone"))
     await bench.move(parse(record(5)))
-    assert bench.finished == []
     assert [str(error) for error in bench.crashes] == ["gone"]
