@@ -49,6 +49,7 @@ class Delivery:
         "message",
         "moved",
         "moving",
+        "position",
         "positions",
         "request",
         "running",
@@ -71,7 +72,8 @@ class Delivery:
         self.begun = False  # bytes of the answer may have reached the client
         self.decided = False  # the outcome is fixed, nothing stops it any more
         self.floor: int | None = None
-        self.positions: set[Position] = {self.position}
+        self.position = position_of(message)
+        self.positions = [self.position]  # of all its records
         self.moving = False
         self.has_place = False  # it runs, and counts as running
         self.tenant = request.client or request.user_path
@@ -83,10 +85,6 @@ class Delivery:
         self.task: asyncio.Task[Any] | None = None
         # To be told when it only waits for another's call, and when that is over.
         self.waits: Callable[[bool], None] = _nobody
-
-    @property
-    def position(self) -> Position:
-        return position_of(self.message)
 
     @property
     def size(self) -> int:

@@ -9,7 +9,6 @@ an interactive request must not wait for one to end (docs/adr/0011).
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
 
 from schemas.topics import Topics
 from streams.config import StreamsConfig
@@ -125,7 +124,8 @@ class Dispatcher:
         limits = (config.max_held, config.max_held_bytes)
         self.interactive = Lane(topics.requests, max(1, places - of_batch), of_tenant, limits)
         self.batch = Lane(topics.batch, of_batch, of_tenant, limits)
-        self._by_topic = {lane.topic: lane for lane in (self.interactive, self.batch)}
+        self.both = (self.interactive, self.batch)
+        self._by_topic = {lane.topic: lane for lane in self.both}
         self._places = places
         reserve = max(1, places * RESERVE // 100) if places > 1 else 0
         self._borrowable = max(of_batch, places - reserve)
@@ -135,17 +135,24 @@ class Dispatcher:
     def __getitem__(self, topic: str) -> Lane:
         return self._by_topic[topic]
 
-    def __iter__(self) -> Iterator[Lane]:
-        return iter(self._by_topic.values())
-
     @property
     def held(self) -> int:
         return self.interactive.count + self.batch.count
 
     def clear(self) -> None:
         """Forget what is held."""
-        for lane in self:
+        for lane in self.both:
             lane.clear()
+
+    def idle(self, lane: Lane) -> bool:
+        """Whether a request of `lane` may start at once: nothing waits, and a place is free."""
+        interactive, batch = self.interactive, self.batch
+        return (
+            not interactive.count
+            and not batch.count
+            and interactive.running + batch.running < self._places
+            and (lane is interactive or batch.running < self._borrowable)
+        )
 
     def next(self) -> Delivery | None:
         """Take what may start now; None if nothing may."""

@@ -65,7 +65,7 @@ class Elsewhere:
     def holds(self, delivery: Delivery) -> bool:
         """Whether somebody else runs this request: then it is kept here until that is over."""
         name, position = delivery.request.request_id, delivery.position
-        if (found := self._held.get(name)) is not None:
+        if self._held and (found := self._held.get(name)) is not None:
             found.append(delivery)  # a copy, or a producer's retry
             return True
         owner = self.owners.owner(position)

@@ -94,6 +94,9 @@ class Inflight:
             self.tasks.start(refusal, name=f"refuse {message.partition}:{message.offset}")
         else:
             self.partitions.attach(delivery, delivery.position)
+            if self.lanes.idle(lane) and not (self._closed or self._solo or self._alone):
+                self._start(delivery)
+                return
             lane.put(delivery)
             self._pump()
         if lane.full and not lane.paused:
@@ -109,7 +112,7 @@ class Inflight:
         if self._alone and not self._live and not self._closed:
             self._solo = True
             self._run(self._alone.popleft(), redelivered=True)
-        for lane in self.lanes:
+        for lane in self.lanes.both:
             if lane.paused and lane.low:
                 lane.paused = False
                 self.partitions.resume(lane.topic)
@@ -157,7 +160,7 @@ class Inflight:
                 live.moving = False
                 for position in live.positions:
                     self.partitions.finish(position)
-            live.positions.add(delivery.position)
+            live.positions.append(delivery.position)
             return
         self.tasks.start(
             self._follow(delivery, live), name=f"request {delivery.request.request_id} again"

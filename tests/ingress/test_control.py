@@ -54,6 +54,7 @@ def test_workers_count_while_they_beat() -> None:
         ([{"lag": 100, "running": 0, "service_time": 2.0}], 0.0),
         ([{"lag": 80, "queued": 20, "running": 10, "service_time": 2.0}], 20.0),
         ([{"lag": 100, "running": 10, "service_time": 2.0}] * 2, 20.0),
+        ([{"batch_lag": 50_000, "batch_queued": 9, "running": 10, "service_time": 2.0}], 0.0),
         (
             [{"lag": 100, "running": 10, "service_time": 2.0}, {"running": 5, "service_time": 1.0}],
             10.0,
@@ -61,7 +62,8 @@ def test_workers_count_while_they_beat() -> None:
     ],
 )
 def test_the_wait_is_queue_over_throughput(beats: list[dict[str, Any]], wait: float) -> None:
-    """Over all workers together; nothing is claimed while either is unknown."""
+    """Over all workers together; nothing is claimed while either is unknown. What
+    waits in the batch lane is in nobody's way."""
     workers = Workers(Hand())
 
     for number, fields in enumerate(beats):

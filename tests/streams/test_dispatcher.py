@@ -180,3 +180,18 @@ def test_a_lane_is_full_at_its_count_or_bytes_and_low_at_half() -> None:
     bench.lanes.clear()
     assert bench.lanes.interactive.low
     assert bench.lanes.held == 0
+
+
+def test_nothing_is_held_while_places_are_free() -> None:
+    """A request starts at once where nobody waits; batch only in places that it may borrow."""
+    bench = Bench(10)
+    interactive, batch = bench.lanes.both
+    for _ in range(9):
+        assert bench.lanes.idle(batch)
+        bench.put(TOPICS.batch, 1)
+        assert not bench.lanes.idle(interactive)
+        bench.start()
+    assert (bench.lanes.idle(batch), bench.lanes.idle(interactive)) == (False, True)
+    bench.put(TOPICS.requests, 1)
+    bench.start()
+    assert not bench.lanes.idle(interactive)

@@ -162,7 +162,7 @@ async def test_what_we_ran_for_others_is_told() -> None:
     """With all records of the request, on the topic that every worker reads."""
     bench = Bench()
     mine = delivery(3)
-    mine.positions.add(at(9))
+    mine.positions.append(at(9))
     await bench.elsewhere.tell(mine)
     ((topic, value, _),) = bench.written
     said = decode(value)
