@@ -35,7 +35,7 @@ bench: .venv/.dev ## measure CPU, latency and memory; the table for bench/README
 	@$(SERVICE) bench-tools
 	@$(SERVICE) run -- $(BIN)/python -m bench $(ARGS)
 
-services: python ## start Kafka, Redis and a MongoDB-protocol server; addresses in .services/env
+services: python ## start Kafka, Redis, MongoDB, PostgreSQL and Weaviate; addresses in .services/env
 	@$(SERVICE) start
 
 services-stop: python ## stop what `make services` started

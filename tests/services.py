@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +14,14 @@ import pytest
 from deploy.services.base import Service
 from deploy.services.kafka import QUICK_START, Kafka
 from deploy.services.ports import claim
-from deploy.services.probes import kafka_has_broker, mongodb_answers, redis_answers
+from deploy.services.postgres import DATABASE, USER
+from deploy.services.probes import (
+    kafka_has_broker,
+    mongodb_answers,
+    postgres_answers,
+    redis_answers,
+    weaviate_answers,
+)
 from deploy.services.supervisor import SERVICES, Running
 from deploy.services.terminal import ServiceError as ServiceError
 
@@ -58,11 +66,16 @@ NAMES = (
     "KAFKA_SSL_TEST_CAFILE",
     "REDIS_URL",
     "MONGODB_URL",
+    "POSTGRES_URL",
+    "WEAVIATE_URL",
+    "WEAVIATE_GRPC",
 )
 PROBES = {
     "KAFKA_BOOTSTRAP_SERVERS": ("Kafka", kafka_has_broker),
     "REDIS_URL": ("Redis", redis_answers),
     "MONGODB_URL": ("MongoDB", mongodb_answers),
+    "POSTGRES_URL": ("PostgreSQL", partial(postgres_answers, user=USER, database=DATABASE)),
+    "WEAVIATE_URL": ("Weaviate", weaviate_answers),
 }
 
 

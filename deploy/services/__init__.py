@@ -1,1 +1,1 @@
-"""Kafka, Redis and a MongoDB-protocol server as local processes: `make services` (standard library only)."""
+"""Kafka, Redis, a MongoDB-protocol server, PostgreSQL and Weaviate as local processes: `make services` (standard library only)."""

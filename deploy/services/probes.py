@@ -47,6 +47,27 @@ def mongodb_answers(port: int) -> bool:
         return False
 
 
+def postgres_answers(port: int, user: str, database: str) -> bool:
+    """A startup message: a server that still recovers answers with an error, one that is up lets in."""
+    names = b"".join(part.encode() + b"\0" for part in ("user", user, "database", database)) + b"\0"
+    try:
+        with socket.create_connection((HOST, port), SECONDS) as peer:
+            peer.sendall(struct.pack(">ii", len(names) + 8, 3 << 16) + names)
+            return peer.recv(1) == b"R"
+    except OSError:
+        return False
+
+
+def weaviate_answers(port: int) -> bool:
+    """Its own probe of readiness."""
+    try:
+        with socket.create_connection((HOST, port), SECONDS) as peer:
+            peer.sendall(b"GET /v1/.well-known/ready HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            return b" 200 " in peer.recv(64)
+    except OSError:
+        return False
+
+
 def _kafka(port: int, request: bytes) -> bytes:
     """The answer without its length; empty while there is none."""
     try:

@@ -10,11 +10,19 @@ from deploy.services.base import Service
 from deploy.services.kafka import Kafka
 from deploy.services.mongodb import MongoDB
 from deploy.services.ports import chosen
+from deploy.services.postgres import Postgres
 from deploy.services.processes import Record
 from deploy.services.redis import Redis
 from deploy.services.terminal import ServiceError, setting
+from deploy.services.weaviate import Weaviate
 
-SERVICES: Mapping[str, Service] = {"kafka": Kafka(), "redis": Redis(), "mongodb": MongoDB()}
+SERVICES: Mapping[str, Service] = {
+    "kafka": Kafka(),
+    "redis": Redis(),
+    "mongodb": MongoDB(),
+    "postgres": Postgres(),
+    "weaviate": Weaviate(),
+}
 
 
 class Running:
