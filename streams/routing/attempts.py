@@ -19,6 +19,7 @@ from streams.routing.policy import counts_against
 from streams.routing.router import Plan
 from streams.stages import Call
 
+_RESTING = "The provider's limit is reached, as it told an earlier request: wait for Retry-After."
 SLACK = 0.05  # seconds that a rest may be too short: timers are not exact
 
 
@@ -74,7 +75,7 @@ class Run:
         self.asked: float | None = None  # seconds that its provider wants to be left alone
         self.last: Failed | None = None  # how the last one failed
         self.refused: Failed | None = None  # why somebody could not be told the request
-        self.unavailable: UpstreamUnavailable | None = None  # all are left alone at the moment
+        self.unavailable: RateLimited | UpstreamUnavailable | None = None  # all are left alone at the moment
         self._before = 0
         self._begun = 0.0
 
@@ -167,7 +168,11 @@ class Attempts:
             else:
                 wait = min(rest, probe)
                 seconds = max(1, math.ceil(wait)) if wait < math.inf else None
-                run.unavailable = UpstreamUnavailable(retry_after=seconds)
+                run.unavailable = (
+                    RateLimited(_RESTING, retry_after=seconds)
+                    if rest <= probe and rest < math.inf
+                    else UpstreamUnavailable(retry_after=seconds)
+                )
                 return False
 
     def _enter(self, call: Call, run: Run, index: int, now: float) -> None:

@@ -126,6 +126,18 @@ async def test_a_long_limit_rests_the_candidate() -> None:
     assert gateway.providers.calls == ["a/m", "b/m", "b/m"]
 
 
+async def test_a_limit_is_told_to_those_who_come_later() -> None:
+    """While the only candidate rests nobody is sent to it: 429 with the seconds that are left."""
+    gateway = Gateway({"a/m": [fails(RateLimited(retry_after=60), 429)]})
+    await gateway.ask(stream=True)
+    (failed,) = await gateway.ask(stream=True)
+
+    assert isinstance(failed, Failed)
+    assert (failed.status, failed.error.code) == (429, "rate_limit_exceeded")
+    assert failed.error.retry_after in (59, 60)
+    assert gateway.providers.calls == ["a/m"]
+
+
 async def test_another_key_is_used_at_once() -> None:
     """An instance with a second key is asked again with that one."""
     gateway = Gateway({"a/m": [fails(RateLimited(retry_after=60), 429), whole("yes")]})
