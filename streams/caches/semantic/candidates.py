@@ -26,7 +26,7 @@ class Candidate(Struct, frozen=True):
     keys: int  # how many of the neighbours are keys of this answer
     depth: float  # mean similarity of the up to three nearest keys of this answer
     runner_up_depth: float  # the same of the answer with the second most votes
-    rival: str  # the answer with the second most votes; empty if there is none
+    rival: Neighbour | None  # nearest key of the answer with the second most votes
     known: float  # share of the question's content words that these keys have, too
     veto: Veto | None = None
 
@@ -54,7 +54,7 @@ def candidate(asked: str, neighbours: Sequence[Neighbour]) -> Candidate | None:
         keys=len(first),
         depth=_depth(first),
         runner_up_depth=_depth(others[0]) if others else lowest,
-        rival=others[0][0].group if others else "",
+        rival=others[0][0] if others else None,
         known=_known(words, first),
         veto=veto(words, lexical(first[0].text)),
     )

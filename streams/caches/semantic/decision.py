@@ -42,6 +42,7 @@ class Decision(Protocol):
         cosine `least`."""
         ...
 
-    def learn(self, verdict: Verdict, same: bool | None) -> Lesson:
-        """Whether the candidate's answer was right; None: nobody looked."""
+    def learn(self, verdict: Verdict, same: bool | None, rival: bool | None = None) -> Lesson:
+        """Whether the candidate's answer was right; None: nobody looked. Where it was not, whether its
+        rival's was: the question joins that answer, instead of founding one more of the same."""
         ...

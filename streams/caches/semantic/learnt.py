@@ -128,5 +128,5 @@ def _column(rows: bytes) -> Column:
 
 def _names(found: Candidate) -> tuple[str, str, str]:
     """Under which a candidate's answer, key and rivalry are remembered."""
-    group = found.key.group
-    return group, f"key {found.key.id}", f"{group} {found.rival}"
+    group, rival = found.key.group, found.rival.group if found.rival is not None else ""
+    return group, f"key {found.key.id}", f"{group} {rival}"

@@ -31,5 +31,5 @@ class Threshold(Decision):
         return Verdict(found, confidence=found.similarity, serve=True)
 
     @override
-    def learn(self, verdict: Verdict, same: bool | None) -> Lesson:
+    def learn(self, verdict: Verdict, same: bool | None, rival: bool | None = None) -> Lesson:
         return Lesson() if verdict.serve else Lesson(keep=True)

@@ -88,7 +88,7 @@ class Verified(Decision):
         return min(1.0, max(self.limits.judged_least * share, share * doubt / self._doubt))
 
     @override
-    def learn(self, verdict: Verdict, same: bool | None) -> Lesson:
+    def learn(self, verdict: Verdict, same: bool | None, rival: bool | None = None) -> Lesson:
         found = verdict.candidate
         if found is None:
             return Lesson(keep=True)
@@ -105,7 +105,8 @@ class Verified(Decision):
             return Lesson(keep=not verdict.serve)
         if same:
             return Lesson(keep=found.similarity < CLOSE, group=found.key.group)
-        return Lesson(keep=True, drop=found.key.id if verdict.serve else None)
+        joined = found.rival.group if rival and found.rival is not None else None
+        return Lesson(keep=True, group=joined, drop=found.key.id if verdict.serve else None)
 
     @property
     def due(self) -> bool:

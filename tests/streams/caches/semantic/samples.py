@@ -76,15 +76,17 @@ class Run:
                 key_text, group = self.keys[at]
                 neighbours.append(Neighbour(str(at), group, key_text, b"", float(similarities[at])))
         verdict = self.decision.decide(text, neighbours)
-        same, truth = None, False
-        if verdict.candidate is not None:
-            truth = self.intents[verdict.candidate.key.group] == intent
+        same, rival, truth = None, None, False
+        if (candidate := verdict.candidate) is not None:
+            truth = self.intents[candidate.key.group] == intent
             if verdict.judged:
                 same = truth if self.random.random() >= self.noise else not truth
+                if not same and candidate.rival is not None:
+                    rival = self.intents[candidate.rival.group] == intent
         self.served += verdict.serve
         self.wrong += verdict.serve and not truth
         self.judged += verdict.serve and verdict.judged
-        lesson = self.decision.learn(verdict, same)
+        lesson = self.decision.learn(verdict, same, rival)
         if self.decision.due:
             self.decision.refit()
         if lesson.keep:

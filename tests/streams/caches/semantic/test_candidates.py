@@ -21,7 +21,8 @@ def test_the_answer_with_most_votes_is_the_candidate() -> None:
     assert found is not None
     assert (found.key.text, found.similarity, found.keys) == ("forgot my password", 0.89, 3)
     assert found.runner_up == 0.90
-    assert found.rival == "other"
+    assert found.rival is not None
+    assert found.rival.group == "other"
     assert 0.69 < found.share < 0.7
     assert found.known == 1.0
 

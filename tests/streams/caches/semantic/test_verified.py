@@ -101,6 +101,9 @@ def test_lessons() -> None:
     assert decision.learn(verdict, True).group == "g"
     lesson = decision.learn(verdict, False)
     assert (lesson.keep, lesson.group, lesson.drop) == (True, None, None)
+    second = [neighbour("a b c", 0.9), neighbour("x y z", 0.5, "other")]
+    lesson = decision.learn(decision.decide("a b", second), False, True)
+    assert (lesson.keep, lesson.group) == (True, "other"), "it joins the rival that was right"
     close = decision.decide("a b", [neighbour("a b c", 0.99)])
     assert not decision.learn(close, True).keep
     guarded = decision.decide("a not b", [neighbour("a b", 0.99)])
