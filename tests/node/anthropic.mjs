@@ -102,9 +102,12 @@ const SCENARIOS = {
       key: await caught(() => wrong.messages.create(asked("x"))),
       model: await ask("x", { model: "nobodys-model" }),
       messages: await ask("x", { messages: [] }),
-      limited: await ask("[sim-status-429-retry-7]"),
-      failed: await ask("[sim-status-500]"),
-      cut: await caught(() => client.messages.stream(asked("[sim-lorem-9-error-3]")).finalMessage()),
+      // Models of their own: the gateway leaves one alone for a while that failed or reached its limit.
+      limited: await ask("[sim-status-429-retry-7]", { model: `${model}-limited` }),
+      failed: await ask("[sim-status-500]", { model: `${model}-failing` }),
+      cut: await caught(() =>
+        client.messages.stream(asked("[sim-lorem-9-error-3]", { model: `${model}-cut` })).finalMessage(),
+      ),
     };
   },
 

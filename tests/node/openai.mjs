@@ -124,12 +124,13 @@ const SCENARIOS = {
       key: await caught(() => wrong.chat.completions.create({ model, messages: [user("x")] })),
       model: await ask("x", { model: "nobodys-model" }),
       messages: await caught(() => chat([])),
-      limited: await ask("[sim-status-429-retry-7]"),
-      failed: await ask("[sim-status-500]"),
+      // Models of their own: the gateway leaves one alone for a while that failed or reached its limit.
+      limited: await ask("[sim-status-429-retry-7]", { model: `${model}-limited` }),
+      failed: await ask("[sim-status-500]", { model: `${model}-failing` }),
       cut: await caught(async () => {
         const words = [];
         try {
-          const stream = await chat([user("[sim-lorem-9-error-3]")], { stream: true });
+          const stream = await chat([user("[sim-lorem-9-error-3]")], { stream: true, model: `${model}-cut` });
           for await (const { choices } of stream) words.push(choices[0]?.delta?.content ?? "");
         } catch (error) {
           error.message = `${words.join("")}|${error.message}`;

@@ -43,7 +43,8 @@ async def test_a_rule_leads_to_its_model(tmp_path: Path) -> None:
 
     request = Request(request_id="r", body=b'{"model":"x","messages":[{}]}')
     call = Call(request, envelope(request))
-    replies: list[Reply] = [reply async for reply in routed(made, registry(made))(handler)(call)]
+    _, stage = routed(made, registry(made))
+    replies: list[Reply] = [reply async for reply in stage(handler)(call)]
 
     assert seen == ["sim/sim-5 by any"]
     assert not any(isinstance(reply, Failed) for reply in replies)
