@@ -137,10 +137,10 @@ def test_tools(
     assert [name for name, _ in told_back.results] == [name for name, _, _ in told_back.calls]
 
 
+# A provider of Responses keeps its own, and the simulated one keeps none.
+@pytest.mark.parametrize("upstream", [one for one in MODELS if one != "responses"])
 def test_tools_of_a_stored_response(world: World, client: OpenAI, model: str, mark: str) -> None:
     """A result is told by `previous_response_id` alone, whoever made the response."""
-    if model == MODELS["responses"]:
-        pytest.skip("the provider keeps its own responses, and the simulated one keeps none")
     first = client.responses.create(model=model, input=f"{mark} [sim-tool]", tools=FUNCTIONS)
     (call,) = calls_of(first)
 
