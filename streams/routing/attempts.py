@@ -75,7 +75,7 @@ class Run:
         self.asked: float | None = None  # seconds that its provider wants to be left alone
         self.last: Failed | None = None  # how the last one failed
         self.refused: Failed | None = None  # why somebody could not be told the request
-        self.unavailable: RateLimited | UpstreamUnavailable | None = None  # all are left alone at the moment
+        self.unavailable: RateLimited | UpstreamUnavailable | None = None  # all rest
         self._before = 0
         self._begun = 0.0
 
