@@ -125,6 +125,16 @@ async def called(stack: Stack, least: int) -> None:
     await until(enough, what=f"fewer than {least} calls")
 
 
+async def serving(stack: Stack) -> None:
+    """Wait until the ingress says that it is ready."""
+    async with httpx.AsyncClient(base_url=stack.url, timeout=10) as client:
+
+        async def ready() -> bool:
+            return (await client.get("/health/ready")).status_code == 200
+
+        await until(ready, what="the ingress is not ready")
+
+
 async def forget_calls(stack: Stack) -> None:
     async with httpx.AsyncClient(timeout=10) as client:
         await client.delete(f"http://127.0.0.1:{stack.sim_port}/calls")

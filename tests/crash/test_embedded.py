@@ -16,6 +16,7 @@ from tests.crash.load import (
     no_half_answer,
     overtake,
     produce_many,
+    serving,
     settled,
 )
 from tests.stack import Stack, until
@@ -52,6 +53,7 @@ async def test_broker_killed(stack: Stack) -> None:
     no_half_answer(seen)
     accounted_for_once(count)
     assert count.repeated == set()
+    await serving(stack)
     assert {each.ended for each in await ask_many(stack, ["after-0", "after-1"])} == {"whole"}
     await worker.stop()
 
