@@ -110,13 +110,14 @@ class PgVector(VectorStore):
             import asyncpg  # an extra, and only loaded where it is used
         except ImportError as error:
             raise VectorError("pgvector: pip install 'sluice[pgvector]'") from error
+        failures = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
         try:
             pool = await self._pool.get(dimension)
             async with pool.acquire() as connection:
                 if dimension and self._table not in self._ready:
                     await self._create(connection, dimension)
                 yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (*failures, OSError) as error:
             raise VectorError(f"pgvector: {error}") from error
 
     async def _open(self, dimension: int) -> asyncpg.Pool:
