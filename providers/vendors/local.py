@@ -68,7 +68,7 @@ SIM = Vendor(
     base_url="http://127.0.0.1:8089/v1",
     authenticate=bearer,
     key_required=False,
-    routes=usual("openai_chat"),
+    routes=usual("openai_chat", "openai_embeddings"),
     request_id_header="X-Client-Request-Id",
     model_prefix="sim-",
 )
