@@ -32,6 +32,9 @@ class StockConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> Any:
         return StockThread(self, loop=self.loop, beacon=self.beacon)
 
+    def ledger(self, topic: str, partition: int) -> None:
+        return None
+
     def lag(self, topic: str) -> int:
         return 0
 

@@ -82,7 +82,7 @@ def body(**fields: Any) -> dict[str, Any]:
     return {"model": "sim/sim-1", "messages": [{"role": "user", "content": "hi"}]} | fields
 
 
-async def until(done: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(done: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait until `done()` is true; fails after so many seconds."""
     async with asyncio.timeout(seconds):
         while not done():  # noqa: ASYNC110  # what is waited for is in another process or task

@@ -39,6 +39,15 @@ async def transport() -> AsyncIterator[Transport]:
 
 
 @pytest.fixture
+async def patient() -> AsyncIterator[Transport]:
+    """For what takes its time on a busy machine."""
+    made = Transport(TransportConfig())
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
 async def sim_url() -> AsyncIterator[str]:
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
     config, tasks = SimConfig(port=0, shutdown_timeout=0.1), Tasks()
@@ -131,14 +140,14 @@ async def test_no_done(transport: Transport, sim_url: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_8_mib(transport: Transport, sim_url: str, stream: bool) -> None:
+async def test_8_mib(patient: Transport, sim_url: str, stream: bool) -> None:
     """Large answers arrive whole."""
-    sent, end = await ask(transport, sim_url, "sim-bytes-8388608", stream=stream)
+    sent, end = await ask(patient, sim_url, "sim-bytes-8388608", stream=stream)
     assert isinstance(end, Completed)
     assert len(sent) + len(end.data) > 8 << 20
 
 
-async def test_recorded_providers(transport: Transport, shared_dir: Path) -> None:
+async def test_recorded_providers(patient: Transport, shared_dir: Path) -> None:
     """Every recorded request, sent over HTTP, brings back its recorded answer byte for byte."""
     by_body = {}
     for recording in chat_recordings(shared_dir):
@@ -148,7 +157,7 @@ async def test_recorded_providers(transport: Transport, shared_dir: Path) -> Non
         for recording in by_body.values():
             body = msgspec.json.encode(recording.request)
             model = recording.request["model"]
-            sent, end = await call(transport, provider.base_url, body, model)
+            sent, end = await call(patient, provider.base_url, body, model)
             if isinstance(end, Failed):
                 assert end.body is not None, recording.key
                 assert end.body in recording.body(), recording.key
