@@ -95,8 +95,8 @@ class Follower:
         """Read until cancelled; connected only while somebody follows."""
         while True:
             if not self._slots and not self._joining:
+                self._joined.clear()  # before the disconnection: somebody may join meanwhile
                 await self._disconnect()
-                self._joined.clear()
                 await self._joined.wait()
             try:
                 consumer = self._consumer or await self._connect()
