@@ -19,6 +19,7 @@ from msgspec import Struct
 from ingress.replies import Slot, take
 from schemas.errors import GatewayError, Interrupted
 from schemas.kafka import KafkaConfig
+from schemas.tasks import Tasks
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Follower:
         self._joining: list[_Joining] = []
         self._joined = asyncio.Event()
         self._consumer: AIOKafkaConsumer | None = None
+        self._closing = Tasks()
 
     def __len__(self) -> int:
         return len(self._all())
@@ -172,14 +174,21 @@ class Follower:
 
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
-        if consumer is None:
-            return
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await consumer.stop()
-        except (TimeoutError, KafkaError) as error:
-            log.warning("reply_follower_close_failed", error=repr(error))
+        if consumer is not None:
+            # In a task of its own: aiokafka swallows a cancellation that hits it while it closes, and
+            # whoever runs this would never end.
+            closing = self._closing.start(_close(consumer), name="ingress follower close")
+            await asyncio.wait((closing,))
 
     async def stop(self) -> None:
         """Close the connection."""
         await self._disconnect()
+        await self._closing.drain(_CLOSE_TIMEOUT)
+
+
+async def _close(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
+            await consumer.stop()
+    except (TimeoutError, KafkaError) as error:
+        log.warning("reply_follower_close_failed", error=repr(error))
