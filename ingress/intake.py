@@ -26,6 +26,7 @@ from ingress.errors import error_answer
 from ingress.events import Numbered
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
+from ingress.idempotency import idempotency_key, take_place
 from ingress.lasting import Lasting, how_long
 from ingress.replies import Slot
 from ingress.wire import Answer, SlowReader
@@ -45,6 +46,7 @@ from schemas.kept import asked as asked_of_response
 from schemas.requests import Operation, Relay, Request, to_headers
 
 ORDINARY = Lasting()
+FINISHED = Lasting("finish")
 
 
 class Asked(Struct, frozen=True):
@@ -94,6 +96,9 @@ def refuse(request: IncomingRequest, route: str, error: GatewayError) -> Answer:
 
 async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> int:
     caller = _caller(gateway, request)
+    key = idempotency_key(request)
+    if key is not None:
+        take_place(request, key, caller, gateway.config, gateway.clock.time())
     gateway.check()
     config = gateway.config
     began = gateway.clock.monotonic()
@@ -104,6 +109,8 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
         if (transport := request.transport) is not None and not transport.is_closing():
             transport.resume_reading()
         record = _record(gateway, request, asked, caller, body)
+        if key is not None:
+            record = replace(record, idempotency_key=key)
         streamed = envelope(record).stream
         del body
         lasting = _lasting(gateway, request, record)
@@ -163,9 +170,14 @@ def _record(
 
 def _lasting(gateway: Gateway, request: IncomingRequest, record: Request) -> Lasting:
     """How long the request outlives its connection. What is handed on as it is has its own ways."""
+    keyed = record.idempotency_key is not None
     if record.relay is not None:
-        return ORDINARY
-    found = how_long(request.headers, gateway.config.on_disconnect)
+        return FINISHED if keyed else ORDINARY
+    policy = gateway.config.on_disconnect
+    if keyed and policy == "cancel":
+        # Who comes again with the same key finds the answer, and not a call that was broken off.
+        policy = "finish"
+    found = how_long(request.headers, policy)
     if record.dialect != "openai_responses" or b'"background"' not in record.body:
         return found
     wanted = asked_of_response(record.body)
@@ -212,7 +224,7 @@ async def _exchange(
 def _meeting(gateway: Gateway, record: Request, lasting: Lasting) -> bytes | None:
     """Equal requests meet in one partition; those that may be looked up are where their id says."""
     sharing = gateway.config.sharing
-    if sharing is None or lasting.keep or lasting.event_ids:
+    if sharing is None or lasting.keep or lasting.event_ids or record.idempotency_key:
         return None
     return meeting_key(record, envelope(record).model, sharing)
 

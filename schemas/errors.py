@@ -2,36 +2,22 @@
 
 GatewayError
 ├── InvalidRequest                  400  the caller's mistake
-│   ├── ModelAccessDenied           400
-│   ├── ContextLengthExceeded       400
-│   ├── ContentFiltered             400
-│   ├── PreviousResponseNotFound    400
-│   ├── Unauthorized                401
-│   ├── PermissionDenied            403
+│   ├── ModelAccessDenied 400, ContextLengthExceeded 400, ContentFiltered 400
+│   ├── PreviousResponseNotFound 400, Unauthorized 401, PermissionDenied 403
 │   ├── NotFound                    404
-│   │   ├── ModelNotFound           404
-│   │   └── ResponseNotFound        404
-│   ├── MethodNotAllowed            405
-│   ├── BodyTimeout                 408
-│   ├── Conflict                    409
-│   ├── Gone                        410
-│   ├── BodyTooLarge                413
-│   ├── UnsupportedMediaType        415
-│   ├── ExpectationFailed           417
+│   │   └── ModelNotFound 404, ResponseNotFound 404
+│   ├── MethodNotAllowed 405, BodyTimeout 408, Conflict 409, Gone 410, BodyTooLarge 413
+│   ├── UnsupportedMediaType 415, ExpectationFailed 417, IdempotencyKeyReused 422
 │   └── HeadersTooLarge             431
 ├── RateLimited                     429  come back later
 ├── Cancelled                       499  the caller went away, or asked for it
 ├── InternalError                   500  our mistake
 ├── UpstreamError                   502  the provider's answer, or none
-│   ├── UpstreamUnreachable         502
-│   ├── KeyRefused                  502
-│   ├── UpstreamUnavailable         503
-│   ├── StreamTruncated             502
-│   └── UpstreamTimeout             504
+│   ├── UpstreamUnreachable 502, KeyRefused 502, StreamTruncated 502
+│   └── UpstreamUnavailable 503, UpstreamTimeout 504
 ├── Interrupted                     502  a worker died after bytes had gone out
 ├── Overloaded                      503  our limits
-├── LogUnavailable                  503  Kafka did not take the request
-├── StoreUnavailable                503  the store of answers cannot be asked
+├── LogUnavailable 503, StoreUnavailable 503  Kafka or the store of answers is away
 ├── NotCached                       504  only a kept answer was wanted
 └── Expired                         504  the deadline passed
 
@@ -175,6 +161,13 @@ class ExpectationFailed(InvalidRequest):
 
     status = 417
     code = "expectation_failed"
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """This `Idempotency-Key` was used for another request: use a new key for each request."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class HeadersTooLarge(InvalidRequest):

@@ -21,6 +21,7 @@ FaultPoint = Literal[
     "streams.mid_stream",  # some chunks of a stream were sent
     "streams.answered",  # the upstream answer is whole, the exchange is not produced
     "streams.recorded",  # the exchange is acknowledged, the last reply is not produced
+    "streams.remembered",  # its idempotency key is acknowledged, the last reply is not produced
     "streams.replied",  # the last reply is acknowledged, the offset is not marked finished
     "streams.finished",  # the offset is marked finished, not committed
     "streams.committed",  # the commit was acknowledged

@@ -32,6 +32,7 @@ STREAM = "sluice-stream"  # true or false, where the body does not say it
 METHOD = "sluice-method"  # of a relayed request
 PATH = "sluice-path"  # of a relayed request, behind the provider's base URL, with its query
 KEEP = "sluice-keep"  # true: the answer can be fetched later, whole
+IDEMPOTENCY_KEY = "idempotency-key"  # the caller's: equal ones make one call
 CACHE = "sluice-cache"  # no-cache, no-store, max-age=60, type=exact, ttl=300, tag=docs …
 DROP_PARAMS = "sluice-drop-params"  # true: what a provider cannot be told may be left out
 USER_PATH = "sluice-user-path"
@@ -43,6 +44,8 @@ REQUEST_ID = "sluice-request-id"  # only on records that a worker moved forward
 PROVIDER = "sluice-provider"
 MODEL = "sluice-model"
 HTTP_HEADERS = "sluice-http-headers"  # JSON object, of HTTP headers worth passing on
+# Ours, on exchanges
+IDEMPOTENCY = "sluice-idempotency"  # of an outcome that answers a key: key, fingerprint, expiry
 # Ours, on replies
 ATTEMPT = "sluice-attempt"
 SEQ = "sluice-seq"

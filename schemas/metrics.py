@@ -33,6 +33,7 @@ MetricName = Literal[
     "sluice_first_token_seconds",  # Histogram: call to first content; provider
     "sluice_retries",  # Counter: provider calls beyond a request's first
     "sluice_failovers",  # Counter: of these, those of another candidate
+    "sluice_idempotent_requests",  # Counter: requests with an idempotency key; result
     "sluice_cache_requests",  # Counter: requests by what the caches were to them; result
     "sluice_cache_failures",  # Counter: entries and look-ups that a cache's store failed at
     "sluice_cache_bytes",  # Gauge: answers in this worker's memory
@@ -65,6 +66,10 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_first_token_seconds": ("Provider call to first content", ("provider",)),
     "sluice_retries": ("Provider calls beyond a request's first", ()),
     "sluice_failovers": ("Provider calls of another candidate than the one before", ()),
+    "sluice_idempotent_requests": (
+        "Requests with an idempotency key by what became of them",
+        ("result",),
+    ),
     "sluice_cache_requests": ("Requests by what the caches were to them", ("result",)),
     "sluice_cache_failures": ("Entries and look-ups that a cache's store failed at", ()),
     "sluice_cache_bytes": ("Bytes of answers in this worker's memory", ()),

@@ -82,6 +82,7 @@ class Request(Struct, frozen=True, kw_only=True):
     drop_params: bool = False  # what a provider cannot be told may be left out
     cache: str | None = None  # what its caller says of caches: directives, as in HTTP
     keep: bool = False  # the answer is kept whole, to be fetched when nobody waits for it
+    idempotency_key: str | None = None  # requests of one owner with an equal one make one call
 
 
 class Relay(Struct, frozen=True):
@@ -121,6 +122,7 @@ def _optional(request: Request) -> Iterator[tuple[str, str | None]]:
     yield h.TRACEPARENT, request.traceparent
     yield h.MODEL, request.model
     yield h.CACHE, request.cache
+    yield h.IDEMPOTENCY_KEY, request.idempotency_key
     if request.dialect != "openai_chat":
         yield h.DIALECT, request.dialect
     if request.stream is not None:
@@ -188,6 +190,7 @@ def from_record(
             drop_params=bool(_flag(headers, h.DROP_PARAMS)),
             cache=_text(headers, h.CACHE),
             keep=bool(_flag(headers, h.KEEP)),
+            idempotency_key=_text(headers, h.IDEMPOTENCY_KEY),
         )
     except UnicodeDecodeError as error:
         raise Malformed(f"a header is not UTF-8: {error.object[:40]!r}", reply_to) from error

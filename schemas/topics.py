@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 MAX_MESSAGE_BYTES = 16 << 20
 # An exchange holds a request and its answer, each up to MAX_MESSAGE_BYTES, escaped where not JSON.
@@ -46,6 +47,10 @@ class Topics(Struct, frozen=True):
         return self.prefix + "exchanges"
 
     @property
+    def idempotency(self) -> str:
+        return self.prefix + "idempotency"
+
+    @property
     def control(self) -> str:
         return self.prefix + "control"
 
@@ -64,19 +69,24 @@ class Retention(Struct, frozen=True):
     requests_ms: int = 48 * HOUR_MS
     replies_ms: int = HOUR_MS
     exchanges_ms: int = 48 * HOUR_MS
+    idempotency_ms: int = 24 * HOUR_MS
     control_ms: int = HOUR_MS
     dead_letters_ms: int = 30 * 24 * HOUR_MS
 
 
 def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retention) -> list[Topic]:
-    """Every topic. Both lanes of requests and the exchanges have equal partition counts: an outcome stands
-    in the partition of the same number as its request."""
+    """Every topic. Both lanes of requests, the exchanges and the idempotency keys have equal partition
+    counts: an outcome stands in the partition of the same number as its request, and so does its key."""
 
     def topic(
         name: str, count: int, retention_ms: int, summary: str, largest: int = MAX_MESSAGE_BYTES
     ) -> Topic:
         config = {"retention.ms": str(retention_ms), "max.message.bytes": str(largest)}
         return Topic(name, count, config, summary)
+
+    def compacted(name: str, count: int, retention_ms: int, summary: str) -> Topic:
+        found = topic(name, count, retention_ms, summary)
+        return replace(found, config={"cleanup.policy": "compact,delete", **found.config})
 
     return [
         topic(
@@ -103,6 +113,12 @@ def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retentio
             keep.exchanges_ms,
             "Outcomes with both bodies: the audit truth.",
             MAX_EXCHANGE_BYTES,
+        ),
+        compacted(
+            topics.idempotency,
+            partitions,
+            keep.idempotency_ms,
+            "Idempotency keys, each with the outcome that answers it.",
         ),
         topic(topics.control, 1, keep.control_ms, "Cancellations and heartbeats."),
         topic(

@@ -68,6 +68,7 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     timings: StoredTimings
     attempts: tuple[Attempt, ...]
     cache: Cached | None = None
+    repeats: str | None = None
     delivery_attempt: int
     kafka: Position
     request: StoredBody
@@ -107,6 +108,7 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         timings=_timings(exchange.timings),
         attempts=exchange.attempts,
         cache=exchange.cache,
+        repeats=exchange.repeats,
         delivery_attempt=exchange.delivery_attempt,
         kafka=exchange.kafka,
         request=stored(exchange.request, body_limit)

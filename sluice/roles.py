@@ -45,8 +45,11 @@ async def streams(context: Context) -> None:
     from sluice import answers, caching, connections
     from sluice.routing import routed
     from streams import app, topology
+    from streams.keys import Keys
     from streams.recall import Recall
+    from streams.stages import Handler
     from streams.stages.call import Caller
+    from streams.stages.idempotency import Idempotency, Read
     from streams.stages.resources import Resources
 
     kafka = connections.kafka_config(context.settings)
@@ -64,13 +67,21 @@ async def streams(context: Context) -> None:
         config = configs.streams_config(context.settings)
         router, failover = routed(context, registry)
         async with caching.cached(context, router) as cached:
-            handler = topology.pipeline(
-                caller,
-                resources=lambda handler: Resources(handler, registry, transport, context.clock),
-                failover=failover,
-                cached=cached.stages,
-            )
-            worker = app.Worker(config, kafka, handler, context.clock, context.metrics)
+
+            def pipeline(keys: Keys, read: Read) -> Handler:
+                return topology.pipeline(
+                    caller,
+                    idempotency=lambda handler: Idempotency(
+                        handler, keys, read, context.clock, context.metrics
+                    ),
+                    resources=lambda handler: Resources(
+                        handler, registry, transport, context.clock
+                    ),
+                    failover=failover,
+                    cached=cached.stages,
+                )
+
+            worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
             worker.control.on_purge = cached.purge
             await app.run(worker, context.stop, lambda: context.ready(""))
 

@@ -30,9 +30,11 @@ from streams.delivery import Delivery
 from streams.elsewhere import Elsewhere
 from streams.handling import Handling
 from streams.inflight import Inflight
+from streams.keys import Keys
 from streams.log import Log
 from streams.outcomes import Outcomes
 from streams.stages import Handler
+from streams.stages.idempotency import Read
 from streams.thread import Thread
 from streams.watchdog import watch
 
@@ -111,19 +113,33 @@ class Worker:
         self,
         config: StreamsConfig,
         kafka: KafkaConfig,
-        handler: Handler,
+        handler: Callable[[Keys, Read], Handler],
         clock: Clock,
         metrics: Metrics,
     ) -> None:
+        """`handler` makes the pipeline around what is known of idempotency keys."""
         self._config = config
         self._clock = clock
         self._metrics = metrics
         self._topics = kafka.topics
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.log = Log(kafka, clock)
-        self.outcomes = Outcomes(kafka, self.log)
-        sender = Sender(self.log)
-        handling = Handling(handler, self.outcomes, sender, kafka.topics, clock, metrics)
+        self.keys = Keys(
+            kafka.topics.idempotency,
+            self.log,
+            clock,
+            ttl=config.idempotency_ttl,
+            limit=config.idempotency_max_keys,
+        )
+        self.outcomes = Outcomes(kafka, self.log, self.keys)
+        handling = Handling(
+            handler(self.keys, self.outcomes.read),
+            self.outcomes,
+            Sender(self.log),
+            kafka.topics,
+            clock,
+            metrics,
+        )
         patterns = (kafka.topics.replies, f"{kafka.topics.replies}.*", *config.reply_topics)
         handling.may_reply_to = lambda topic: any(fnmatch.fnmatchcase(topic, p) for p in patterns)
         self.inflight = Inflight(config, kafka.topics, handling, self.log, clock, metrics)
@@ -173,7 +189,7 @@ class Worker:
             await part.open()
             self._opened.append(part.close)
         consumer = self.app.consumer
-        consumer.load, consumer.end = self.outcomes.load, self.outcomes.end
+        consumer.load, consumer.end = self._load, self.outcomes.end
         consumer.pin_limit = self._config.pin_limit
         consumer.on_pinned, consumer.on_revoked = self._on_pinned, self.inflight.suspend
         consumer.on_adopted = self._on_adopted
@@ -199,6 +215,11 @@ class Worker:
             task.add_done_callback(self._background_ended)
         await self.app.start()
 
+    async def _load(self, partition: int, floor: int) -> None:
+        """What must be known of a partition before its requests start; the outcomes say it last."""
+        await self.keys.load(partition, self.outcomes.scan)
+        await self.outcomes.load(partition, floor)
+
     def _on_pinned(self, tp: Any, offset: int) -> None:
         delivery = self.app.consumer.ledgers[tp].delivery(offset)
         if isinstance(delivery, Delivery):
@@ -206,6 +227,7 @@ class Worker:
 
     def _on_adopted(self, partitions: frozenset[int]) -> None:
         self.outcomes.keep(partitions)
+        self.keys.keep(partitions)
         self.inflight.go_on()
 
     def _reachable(self) -> bool:

@@ -21,5 +21,7 @@ class StreamsConfig(Struct, frozen=True, kw_only=True):
     pin_limit: int = 5_000  # offsets finished above a running one before it is moved forward
     shutdown_timeout: float = 30.0
     stall_timeout: float = 60.0  # lag without a delivery for so long ends the process
+    idempotency_ttl: float = 86_400.0  # for which an answer is given again under its key
+    idempotency_max_keys: int = 20_000  # that are known in each partition
     reply_topics: tuple[str, ...] = ()  # extra patterns beside llm.replies and llm.replies.*
     faust_datadir: str = "data/faust"

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from schemas import bodies, headers as h, requests
 from schemas.bodies import Envelope
 from schemas.errors import InvalidRequest
+from schemas.idempotency import key_of
 from schemas.requests import Malformed, Position, Request
 
 StopReason = Literal["cancelled", "expired", "shutdown"]
@@ -46,6 +47,7 @@ class Delivery:
         "floor",
         "handed",
         "has_place",
+        "key",
         "message",
         "moved",
         "moving",
@@ -75,6 +77,7 @@ class Delivery:
         self.position = position_of(message)
         self.positions = [self.position]  # of all its records
         self.moving = False
+        self.key = key_of(request, message.partition)
         self.has_place = False  # it runs, and counts as running
         self.tenant = request.client or request.user_path
         self.moved = h.REQUEST_ID in dict(message.headers)

@@ -54,6 +54,7 @@ class Elsewhere:
         self.tasks = Tasks()
         self._held: dict[str, list[Delivery]] = {}  # by request id, the redelivered one first
         self._owner: dict[str, str] = {}  # boot id of who runs it, by request id
+        self._keys: dict[bytes, str] = {}  # request ids of these by their idempotency keys
         self._heard: dict[str, float] = {}  # when, by boot id
         self._latest = 0.0  # when anybody was heard
         self._handled: OrderedDict[Position, None] = OrderedDict()
@@ -70,19 +71,29 @@ class Elsewhere:
             return True
         owner = self.owners.owner(position)
         if owner is None:
-            return False
+            return self._joins(delivery)
         if owner == self._boot_id:  # it came back to us
             self.owners.take_over(position)
             return False
         self._held[name] = [delivery]
         self._owner[name] = owner
+        if delivery.key is not None:
+            self._keys.setdefault(delivery.key.name, name)
         self._heard.setdefault(owner, self._clock.monotonic())
         if position in self._handled:
             self._settle(name, over=True)
         return True
 
+    def _joins(self, delivery: Delivery) -> bool:
+        """Whether its idempotency key is that of a request which another runs: their answer is its own."""
+        if delivery.key is None or (name := self._keys.get(delivery.key.name)) is None:
+            return False
+        self._held[name].append(delivery)
+        return True
+
     def forget(self) -> None:
         """The partitions are revoked: their next owner knows from the last commit what we knew."""
+        self._keys.clear()
         self._held.clear()
         self._owner.clear()
 
@@ -128,6 +139,8 @@ class Elsewhere:
         if self._held.get(name) is not held:
             return  # revoked meanwhile
         del self._held[name]
+        if first.key is not None and self._keys.get(first.key.name) == name:
+            del self._keys[first.key.name]
         self.owners.take_over(first.position)
         if over:
             self.owners.finish(first.position)

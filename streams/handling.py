@@ -111,12 +111,23 @@ class Handling:
         partition, request_id = delivery.message.partition, delivery.request.request_id
         if (offset := self._outcomes.find(partition, request_id)) is not None:
             delivery.floor = offset
+            if delivery.key is not None:
+                await self._outcomes.keys.confirm(delivery.key, request_id)
             if not delivery.moved or redelivered:
                 await self.repeat(delivery, offset)
             return
         if delivery.moved and not redelivered:
             return  # a copy of what ended here or in an owner that stopped in order
         call = Call(delivery.request, delivery.envelope, delivery.waits)
+        call.key = delivery.key
+        try:
+            await self._settled(delivery, call, redelivered=redelivered)
+        finally:
+            if call.release is not None:
+                call.release()
+
+    async def _settled(self, delivery: Delivery, call: Call, *, redelivered: bool) -> None:
+        """Answer, record, reply."""
         times = Times(self._clock)
         if redelivered and not await self._count(delivery):
             error = InternalError("The request was given up: a worker died of it three times.")
@@ -130,16 +141,32 @@ class Handling:
         times.ended()
         reach("streams.answered")
         if delivery.floor is None:
-            delivery.floor = self._outcomes.end(partition)
-        await self._outcomes.record(partition, settle(delivery, call, result, times))
+            delivery.floor = self._outcomes.end(delivery.message.partition)
+        await self._record(delivery, settle(delivery, call, result, times))
         self._metrics.counter("sluice_outcomes", result.outcome).inc()
-        reach("streams.recorded")
         if not answer.begun:
             if result.error is not None:
                 answer.discard()
             answer.start(result.head)
         await answer.finish(result.take() + result.final, failed=result.error is not None)
         reach("streams.replied")
+
+    async def _record(self, delivery: Delivery, exchange: Exchange) -> None:
+        """Write the outcome, and that it answers its idempotency key: one that failed leaves it free."""
+        partition, key = delivery.message.partition, delivery.key
+        if (
+            key is None
+            or exchange.outcome != "completed"
+            or self._outcomes.keys.find(key) is not None
+        ):
+            await self._outcomes.record(partition, exchange)
+            reach("streams.recorded")
+            return
+        said = self._outcomes.keys.header(key)
+        offset = await self._outcomes.record(partition, exchange, said)
+        reach("streams.recorded")
+        await self._outcomes.keys.remember(key, exchange.request_id, offset)
+        reach("streams.remembered")
 
     async def _answer_of(self, delivery: Delivery) -> Answer:
         to = await self._allowed(delivery.request.reply_to)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Container
+from collections.abc import Callable, Container
+from functools import partial
 from hashlib import blake2b
 
 import structlog
@@ -17,11 +18,15 @@ from aiokafka.errors import KafkaError
 
 from schemas import exchange as exchanges, headers as h
 from schemas.exchange import OUTCOME_TYPE, OUTCOME_TYPES, REDELIVERED_TYPE, Exchange
+from schemas.idempotency import from_header
 from schemas.kafka import KafkaConfig
 from schemas.topics import MAX_EXCHANGE_BYTES
+from streams.keys import Keys
 from streams.log import Log
 
 log = structlog.get_logger()
+
+Take = Callable[[ConsumerRecord[bytes, bytes]], None]
 
 REMEMBERED = 20_000  # outcomes a partition
 FETCH_BYTES = 4 << 20
@@ -58,11 +63,13 @@ class Partition:
 class Outcomes:
     """Reads and writes `llm.exchanges`."""
 
-    def __init__(self, kafka: KafkaConfig, producer: Log) -> None:
+    def __init__(self, kafka: KafkaConfig, producer: Log, keys: Keys) -> None:
+        """`keys` is told of each outcome that answers one."""
         self._kafka = kafka
         self._log = producer
         self._topic = kafka.topics.exchanges
         self._partitions: dict[int, Partition] = {}
+        self.keys = keys
         self._reader: AIOKafkaConsumer
         self._reading = asyncio.Lock()
 
@@ -91,16 +98,30 @@ class Outcomes:
         tp = TopicPartition(self._topic, partition)
         async with self._reading:
             self._reader.assign([tp])
-            end = (await self._reader.end_offsets([tp]))[tp]
-            start = max(floor, (await self._reader.beginning_offsets([tp]))[tp])
-            self._reader.seek(tp, start)
-            while start < end:
-                batch = await self._reader.getmany(tp, timeout_ms=1000)
-                for record in batch.get(tp, ()):
-                    self._index(known, record)
-                start = await self._reader.position(tp)
-            self._reader.unsubscribe()  # or it would fetch for ever what nobody reads
+            end = await self._read_on(tp, floor, partial(self._index, known))
         known.end = max(known.end, end)
+
+    async def scan(self, topic: str, partition: int, since: int, take: Take) -> None:
+        """Read a partition of any topic from a time (epoch milliseconds) to its present end."""
+        tp = TopicPartition(topic, partition)
+        async with self._reading:
+            self._reader.assign([tp])
+            found = (await self._reader.offsets_for_times({tp: since}))[tp]
+            if found is not None:
+                await self._read_on(tp, found.offset, take)
+
+    async def _read_on(self, tp: TopicPartition, floor: int, take: Take) -> int:
+        """From `floor` to the present end, which is returned."""
+        end = (await self._reader.end_offsets([tp]))[tp]
+        start = max(floor, (await self._reader.beginning_offsets([tp]))[tp])
+        self._reader.seek(tp, start)
+        while start < end:
+            batch = await self._reader.getmany(tp, timeout_ms=1000)
+            for record in batch.get(tp, ()):
+                take(record)
+            start = await self._reader.position(tp)
+        self._reader.unsubscribe()  # or it would fetch for ever what nobody reads
+        return int(end)
 
     def keep(self, partitions: Container[int]) -> None:
         """Forget what belongs to others by now."""
@@ -115,6 +136,8 @@ class Outcomes:
         key = blake2b(record.key, digest_size=16).digest()
         if kind in OUTCOME_TYPES:
             known.note(key, record.offset)
+            if (said := headers.get(h.IDEMPOTENCY)) is not None:
+                self.keys.learn(record.partition, *from_header(said, record.key, record.offset))
         elif kind == REDELIVERED_TYPE and key not in known.offsets:
             # The number is in the record: the same record may be read, or have been written, twice.
             number = int(headers.get(h.ATTEMPT, b"1"))
@@ -165,23 +188,29 @@ class Outcomes:
             known.end = max(known.end, sent.offset + 1)
             known.counts[_digest(request_id)] = number
 
-    async def record(self, partition: int, exchange: Exchange) -> None:
-        """Write the outcome; returns when it is acknowledged."""
-        key = exchange.request_id.encode()
+    async def record(self, partition: int, exchange: Exchange, key: bytes | None = None) -> int:
+        """Write the outcome; returns where it stands when it is acknowledged.
+
+        `key` is what `idempotency.to_header` says of an outcome that answers a key.
+        """
+        name = exchange.request_id.encode()
         headers = [
             (h.CE_SPECVERSION, b"1.0"),
             (h.CE_TYPE, OUTCOME_TYPE[exchange.outcome]),
-            (h.CE_ID, key),
+            (h.CE_ID, name),
             (h.CE_SOURCE, exchange.source.encode()),
             (h.CONTENT_TYPE, b"application/json"),
             (h.SCHEMA_VERSION, b"%d" % exchange.schema_version),
         ]
+        if key is not None:
+            headers.append((h.IDEMPOTENCY, key))
         value = exchanges.encode(exchange)
         if len(value) > MAX_EXCHANGE_BYTES - 4096:
             raise ValueError(f"the exchange has {len(value)} bytes")
         sent = await self._log.write(
-            self._topic, value, key=key, headers=headers, partition=partition
+            self._topic, value, key=name, headers=headers, partition=partition
         )
         if known := self._partitions.get(partition):
             known.end = max(known.end, sent.offset + 1)
             known.note(_digest(exchange.request_id), sent.offset)
+        return int(sent.offset)

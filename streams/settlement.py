@@ -134,6 +134,7 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         error=ErrorInfo(error.code, error.type, error.message) if error else None,
         attempts=tuple(call.attempts),
         cache=call.cached,
+        repeats=call.repeats,
         http_headers=head.http_headers or UNSET,
         keep=request.keep,
     )

@@ -1,6 +1,6 @@
 """What happens to a request, top to bottom. The only file with `@app.agent`.
 
-llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ resources ─▶ failover ─▶ call ─▶ provider
+llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ idempotency ─▶ resources ─▶ failover ─▶ call ─▶ provider
                                           │
                                           ├─▶ llm.exchanges   the outcome, first
                                           ├─▶ llm.replies     its last piece, then
@@ -20,10 +20,16 @@ from streams.stages import Handler, Stage, compose
 
 
 def pipeline(
-    call: Handler, *, resources: Stage, failover: Stage, cached: Sequence[Stage] = ()
+    call: Handler,
+    *,
+    idempotency: Stage,
+    resources: Stage,
+    failover: Stage,
+    cached: Sequence[Stage] = (),
 ) -> Handler:
     """The stages around the provider's call, outermost first."""
     return compose(
+        idempotency,  # one call for all requests with one key
         resources,  # files and batches: as many calls as it takes
         *cached,  # kept answers, then equal calls under way; nothing if answers are not cached
         failover,  # who is asked, and who next

@@ -54,6 +54,7 @@ def topic_table(settings: Settings) -> list[Topic]:
         requests_ms=_milliseconds(settings[kafka.RETENTION_REQUESTS]),
         replies_ms=_milliseconds(settings[kafka.RETENTION_REPLIES]),
         exchanges_ms=_milliseconds(settings[kafka.RETENTION_EXCHANGES]),
+        idempotency_ms=_milliseconds(settings[work.IDEMPOTENCY_TTL]),
         control_ms=_milliseconds(settings[kafka.RETENTION_CONTROL]),
         dead_letters_ms=_milliseconds(settings[kafka.RETENTION_DEAD_LETTERS]),
     )
@@ -122,6 +123,8 @@ def streams_config(settings: Settings) -> StreamsConfig:
         pin_limit=settings[work.PIN_LIMIT],
         shutdown_timeout=settings[gateway.SHUTDOWN_TIMEOUT],
         stall_timeout=settings[work.STALL_TIMEOUT],
+        idempotency_ttl=settings[work.IDEMPOTENCY_TTL],
+        idempotency_max_keys=settings[work.IDEMPOTENCY_MAX_KEYS],
         reply_topics=settings[kafka.REPLY_TOPICS],
         faust_datadir=str(settings.data_dir / "faust"),
     )

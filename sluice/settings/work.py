@@ -85,6 +85,20 @@ PIN_LIMIT = Setting(
     default=_STREAMS.pin_limit,
     summary="Finished requests above a running one before that one is moved forward in the log.",
 )
+IDEMPOTENCY_TTL = Setting(
+    name="IDEMPOTENCY_TTL",
+    kind=duration(60, 365 * 86_400),
+    default=_STREAMS.idempotency_ttl,
+    summary="How long an answer is given again to requests with the same `Idempotency-Key`; at most "
+    "`SLUICE_RETENTION_EXCHANGES`, where the answers stand.",
+)
+IDEMPOTENCY_MAX_KEYS = Setting(
+    name="IDEMPOTENCY_MAX_KEYS",
+    kind=integer(100, 10_000_000),
+    default=_STREAMS.idempotency_max_keys,
+    summary="Idempotency keys that are known in each partition, at about 500 bytes of a worker's memory; "
+    "beyond, the oldest are forgotten.",
+)
 STALL_TIMEOUT = Setting(
     name="STREAMS_STALL_TIMEOUT",
     kind=duration(5, 86_400),
@@ -182,6 +196,7 @@ STREAMS_GROUP = Group(
         *(CONCURRENCY, MAX_HELD, MAX_HELD_BYTES, BATCH_SHARE, TENANT_SHARE),
         *(STREAMS_SESSION_TIMEOUT, HEARTBEAT_INTERVAL),
         *(COMMIT_INTERVAL, FETCH_MAX_WAIT, PIN_LIMIT, STALL_TIMEOUT),
+        *(IDEMPOTENCY_TTL, IDEMPOTENCY_MAX_KEYS),
     ),
 )
 STORES_GROUP = Group(

@@ -10,6 +10,7 @@ from schemas.bodies import Envelope
 from schemas.envelopes import error_event
 from schemas.errors import GatewayError
 from schemas.exchange import Attempt, Cached
+from schemas.idempotency import Key
 from schemas.replies import Reply
 from schemas.requests import Request
 from streams.caches.lookup import Lookup
@@ -28,7 +29,10 @@ class Call:
         "cached",
         "envelope",
         "first_content",
+        "key",
         "lookup",
+        "release",
+        "repeats",
         "request",
         "rule",
         "streamed",
@@ -55,6 +59,9 @@ class Call:
         self.cached: Cached | None = None  # what the caches were to it; None: they are off
         self.lookup: Lookup | None = None  # by which others may have its answer, or it theirs
         self.waits = waits
+        self.key: Key | None = None  # its idempotency key
+        self.repeats: str | None = None  # the request of the same key whose answer it is given
+        self.release: Callable[[], None] | None = None  # to be called when its outcome is recorded
 
     def in_band(self, error: GatewayError) -> bytes:
         """The event that ends the caller's stream with `error`."""

@@ -86,7 +86,9 @@ async def world(
             "OPENAI_BASE_URL": f"http://127.0.0.1:{stack.sim_port}/v1",
         }
         await stack.start("sim")
-        await asyncio.gather(stack.start("streams"), stack.start("sinks"))
+        stack.base["streams"], _ = await asyncio.gather(
+            stack.start("streams"), stack.start("sinks")
+        )
         stack.base["ingress"] = await stack.start("ingress")
         port = services.free_port()
         await stack.start("ingress", SLUICE_SLOT="1", PORT=str(port))
@@ -291,13 +293,14 @@ async def test_the_examples(world: World) -> None:
         shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
         return (await shell.communicate())[0].decode()
 
-    left, stream = await run("leave"), await run("events")
+    left, stream, again = await run("leave"), await run("events"), await run("again")
 
     assert left.startswith("HTTP/1.1 202 Accepted")
     place = re.findall(r"location: (/v1/requests/\S+)", left)[0]
     assert (await world.answer(place)).status_code == 200
     assert re.findall(r"^id: (\d+)$", stream, re.MULTILINE)[:3] == ["1", "2", "3"]
     assert stream.endswith("data: [DONE]\n\n")
+    assert (again.count("HTTP/1.1 200"), again.count("idempotent-replayed: true")) == (2, 1)
 
 
 class TestBackground:
@@ -567,6 +570,188 @@ async def test_the_ingress_that_took_it_is_killed(world: World) -> None:
 
     for each in found:
         assert (each.status_code, each.json()["object"]) == (200, "chat.completion")
+
+
+async def calls_of(world: World, model: str) -> int:
+    """How often a provider was asked for that model."""
+    async with httpx.AsyncClient(timeout=10) as client:
+        found = await client.get(f"http://127.0.0.1:{world.stack.sim_port}/calls")
+    return int(found.json()["models"].get(model, 0))
+
+
+def words(found: httpx.Response) -> str:
+    """The text of an answer, streamed or not."""
+    assert found.status_code == 200, found.text
+    if not found.headers["content-type"].startswith("text/event-stream"):
+        return str(found.json()["choices"][0]["message"]["content"])
+    events = re.findall(r"^data: (\{.*\})$", found.text, re.MULTILINE)
+    assert found.text.endswith("data: [DONE]\n\n")
+    choices = [choice for event in events for choice in json.loads(event)["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+class TestIdempotency:
+    """Requests with one `Idempotency-Key`."""
+
+    async def post(self, client: httpx.AsyncClient, key: str, **body: Any) -> httpx.Response:
+        asked = {"messages": HELLO, **body}
+        headers = {"idempotency-key": key}
+        return await client.post("/v1/chat/completions", json=asked, headers=headers)
+
+    async def test_two_hundred_at_once(self, world: World) -> None:
+        """Asked of two ingress processes, plain and streamed, they make one call; each has all of it."""
+        model = "sim-20-lorem-41"
+        found = await asyncio.gather(
+            *(
+                self.post(client, "two hundred", model=model, stream=stream)
+                for _ in range(50)
+                for client in (world.first, world.second)
+                for stream in (False, True)
+            )
+        )
+
+        assert {words(each) for each in found} == {words(found[0])}
+        assert len(words(found[0]).split()) == 41
+        assert await calls_of(world, model) == 1
+        marked = [each for each in found if each.headers.get("idempotent-replayed") == "true"]
+        assert len(marked) == 199
+        names = {each.headers["sluice-request-id"] for each in found}
+        assert len(names) == 200
+        await until(lambda: names <= set(world.stack.documents()))
+        outcomes = [each for each in await world.stack.exchanges() if each.request_id in names]
+        assert len(outcomes) == 200
+        first = [each for each in outcomes if each.repeats is None]
+        assert len(first) == 1
+        assert {each.repeats for each in outcomes} == {None, first[0].request_id}
+        assert [each for each in outcomes if each.attempts] == first
+        assert [each for each in outcomes if each.usage] == first
+
+    async def test_the_ingress_of_the_first_is_killed(self, world: World) -> None:
+        """Who comes again to another joins the answer from its beginning; nothing is called again."""
+        model, key = "sim-40-lorem-42", "killed"
+        body = {"model": model, "messages": HELLO, "stream": True}
+        chat = "/v1/chat/completions"
+        headers = {"idempotency-key": key}
+        async with world.first.stream("POST", chat, json=body, headers=headers) as begun:
+            await anext(begun.aiter_raw())
+            world.stack.base["ingress"].kill()
+            found = await self.post(world.second, key, model=model, stream=True)
+        await restarted(world)
+        again = await self.post(world.first, key, model=model, stream=True)
+
+        assert len(words(found).split()) == 42
+        assert again.text == found.text
+        assert await calls_of(world, model) == 1
+
+    async def test_its_worker_is_killed(self, world: World) -> None:
+        """Between the outcome and all that follows: the recorded answer is told, then and later, and
+        also after yet another worker has begun."""
+        model, key = "sim-lorem-43", "worker"
+        world.stack.base["streams"].kill()
+        dies = await world.stack.start("streams", SLUICE_FAULT_POINT="streams.recorded")
+        waiting = asyncio.create_task(self.post(world.first, key, model=model))
+        assert await dies.ended() == -9
+        await started(world)
+        found, again = await waiting, await self.post(world.second, key, model=model)
+        world.stack.base["streams"].kill()
+        await started(world)
+        streamed = await self.post(world.second, key, model=model, stream=True)
+
+        assert again.content == found.content
+        assert words(streamed) == words(found)
+        assert await calls_of(world, model) == 1
+
+    async def test_whoever_goes_finds_the_answer_later(self, world: World) -> None:
+        """A key says that its sender may come again: its request is not cancelled with the connection."""
+        model, key = "sim-20-lorem-44", "gone"
+        body = {"model": model, "messages": HELLO, "stream": True}
+        headers = {"idempotency-key": key}
+        async with world.first.stream(
+            "POST", "/v1/chat/completions", json=body, headers=headers
+        ) as begun:
+            await anext(begun.aiter_raw())
+        found = await self.post(world.second, key, model=model, stream=True)
+
+        assert len(words(found).split()) == 44
+        assert found.headers["idempotent-replayed"] == "true"
+        assert await calls_of(world, model) == 1
+
+    @pytest.mark.parametrize(
+        ("route", "error"),
+        [
+            ("chat/completions", ("error", "code", "idempotency_key_reused")),
+            ("messages", ("error", "type", "invalid_request_error")),
+        ],
+        ids=["openai", "anthropic"],
+    )
+    async def test_another_request(
+        self, world: World, route: str, error: tuple[str, str, str]
+    ) -> None:
+        """422 in its caller's dialect, while the first runs and afterwards."""
+        headers = {"idempotency-key": f"another {route}"}
+        body = {**ASKED[route], "model": "sim-300-lorem-2"}
+        other = {**body, "temperature": 0.5}
+        first = asyncio.create_task(world.first.post(f"/v1/{route}", json=body, headers=headers))
+        await until(lambda: calls_of(world, "sim-300-lorem-2"))
+        meanwhile = await world.second.post(f"/v1/{route}", json=other, headers=headers)
+        assert (await first).status_code == 200
+        later = await world.second.post(f"/v1/{route}", json=other, headers=headers)
+
+        for found in (meanwhile, later):
+            assert found.status_code == 422
+            assert found.json()[error[0]][error[1]] == error[2]
+
+    async def test_it_is_its_owners(self, world: World) -> None:
+        """Another user path's equal key is another key."""
+        model, headers = "sim-lorem-45", {"idempotency-key": "mine"}
+        body = {"model": model, "messages": HELLO}
+        for path in ("/a", "/b", "/a"):
+            found = await world.first.post(
+                "/v1/chat/completions", json=body, headers={**headers, USER: path}
+            )
+            assert found.status_code == 200
+        assert await calls_of(world, model) == 2
+
+    async def test_what_failed_may_be_tried_again(self, world: World) -> None:
+        """An error is not kept."""
+        model = "sim-lorem-46-flaky-1"
+        found = [await self.post(world.first, "failed", model=model) for _ in range(3)]
+
+        assert [each.status_code for each in found] == [500, 200, 200]
+        assert await calls_of(world, model) == 2
+
+    async def test_beside_respond_async(self, world: World) -> None:
+        """Each has a place of its own where the answer is, and there it is the same."""
+        model = "sim-20-lorem-47"
+        body = {"model": model, "messages": HELLO}
+        headers = {"idempotency-key": "async", **ASYNC}
+        places = []
+        for client in (world.first, world.second):
+            taken = await client.post("/v1/chat/completions", json=body, headers=headers)
+            assert taken.status_code == 202
+            places.append(taken.headers["location"])
+        found = [await world.answer(place) for place in places]
+
+        assert found[0].content == found[1].content
+        assert await calls_of(world, model) == 1
+
+    @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9"], ids=["empty", "long", "accent"])
+    async def test_what_is_no_key(self, world: World, key: str) -> None:
+        """400 says what one is."""
+        headers = {"idempotency-key": key.encode("latin-1")}
+        body = {"model": "sim-echo", "messages": HELLO}
+        found = await world.first.post(
+            "/v1/chat/completions",
+            json=body,
+            headers=headers,  # type: ignore[arg-type]  # bytes, so that any can be sent
+        )
+        assert found.status_code == 400
+        assert "Idempotency-Key" in found.json()["error"]["message"]
+
+
+async def started(world: World) -> None:
+    """A worker like the first one."""
+    world.stack.base["streams"] = await world.stack.start("streams")
 
 
 class TestGone:

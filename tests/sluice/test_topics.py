@@ -60,7 +60,15 @@ async def seen(kafka: KafkaConfig, name: str, key: str, value: str) -> None:
 
 async def test_creating_is_idempotent(kafka: KafkaConfig) -> None:
     """The first time makes all, the second changes nothing, a new retention only what it concerns."""
-    names = ["requests", "requests.batch", "replies", "exchanges", "control", "dead-letters"]
+    names = [
+        "requests",
+        "requests.batch",
+        "replies",
+        "exchanges",
+        "idempotency",
+        "control",
+        "dead-letters",
+    ]
     assert await actions(kafka, wanted(kafka)) == dict.fromkeys(names, "created")
     for topic in wanted(kafka):
         await seen(kafka, topic.name, "retention.ms", topic.config["retention.ms"])
@@ -79,7 +87,7 @@ async def test_two_that_create_at_once(kafka: KafkaConfig) -> None:
     """Several roles may make the topics at the same time."""
     await asyncio.gather(*(topics.ensure(kafka, wanted(kafka), None) for _ in range(3)))
     described = await topics.describe(kafka, wanted(kafka))
-    assert [topic.partitions for topic in described] == [2, 2, 3, 2, 1, 1]
+    assert [topic.partitions for topic in described] == [2, 2, 3, 2, 2, 1, 1]
 
 
 async def test_an_operators_own_settings_stay(kafka: KafkaConfig) -> None:
@@ -109,7 +117,7 @@ async def test_describing_what_is_not_there(kafka: KafkaConfig) -> None:
     """Topics that do not exist are described with no partitions, and asking does not create them."""
     for _ in range(2):
         described = await topics.describe(kafka, wanted(kafka))
-        assert [topic.partitions for topic in described] == [0] * 6
+        assert [topic.partitions for topic in described] == [0] * 7
 
 
 async def test_end_offsets(kafka: KafkaConfig) -> None:
@@ -166,11 +174,11 @@ def test_the_command_with_security(
     assert created.returncode == 0, created.stderr
     assert f"{topic_prefix}requests" in created.stdout
     again = json.loads(sluice(tmp_path, env, "topics", "create", "--json").stdout)
-    assert [change["partitions"] for change in again] == [8, 8, 16, 8, 1, 1]
+    assert [change["partitions"] for change in again] == [8, 8, 16, 8, 8, 1, 1]
     described = sluice(tmp_path, env, "topics", "describe").stdout
     assert f"{topic_prefix}replies" in described
     rows = json.loads(sluice(tmp_path, env, "topics", "describe", "--json").stdout)
-    assert [row["partitions"] for row in rows] == [8, 8, 16, 8, 1, 1]
+    assert [row["partitions"] for row in rows] == [8, 8, 16, 8, 8, 1, 1]
 
 
 def test_the_command_with_other_counts(

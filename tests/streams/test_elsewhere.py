@@ -168,3 +168,23 @@ async def test_what_we_ran_for_others_is_told() -> None:
     said = decode(value)
     assert isinstance(said, Handled)
     assert (topic, set(said.positions)) == ("llm.control", {at(3), at(9)})
+
+
+def keyed(offset: int, name: str) -> Delivery:
+    """A request with an idempotency key."""
+    made = record(offset, name)
+    made.headers.append(("idempotency-key", b"k"))
+    return parse(made)
+
+
+async def test_who_has_its_key_waits_with_it() -> None:
+    """It starts when the other's outcome is known; then the key is nobody's any more."""
+    bench = Bench(o0="other")
+    assert bench.elsewhere.holds(keyed(0, "a"))
+    assert bench.elsewhere.holds(keyed(5, "b"))
+    assert not bench.elsewhere.holds(delivery(6, "c"))
+    bench.elsewhere.handled([at(0)])
+    await bench.settle()
+
+    assert (bench.finished, bench.again) == ([0], ["/kafka/b"])
+    assert not bench.elsewhere.holds(keyed(7, "d"))

@@ -8,10 +8,12 @@ from msgspec import Raw
 
 from schemas.clock import SystemClock
 from schemas.exchange import Body, Exchange, Timings
+from schemas.idempotency import Key
 from schemas.kafka import KafkaConfig
 from schemas.requests import Position
 from schemas.topics import Retention, Topics, table
 from streams import outcomes
+from streams.keys import Keys
 from streams.log import Log, Undeliverable
 from streams.outcomes import Outcomes
 
@@ -63,7 +65,8 @@ async def log(kafka: KafkaConfig) -> AsyncIterator[Log]:
 
 
 async def opened(kafka: KafkaConfig, log: Log) -> Outcomes:
-    made = Outcomes(kafka, log)
+    keys = Keys(kafka.topics.idempotency, log, SystemClock(), ttl=60.0, limit=100)
+    made = Outcomes(kafka, log, keys)
     await made.open()
     return made
 
@@ -93,6 +96,25 @@ async def test_outcomes_and_counts_are_known_to_the_next_owner(
     finally:
         await first.close()
         await second.close()
+
+
+async def test_idempotency_keys_are_known_to_the_next_owner(kafka: KafkaConfig, log: Log) -> None:
+    """From `llm.idempotency`, and where a worker died before it had written there, from the outcome."""
+    outcomes = await opened(kafka, log)
+    written, unwritten = Key(b"written", 1, "asked"), Key(b"unwritten", 1, "asked")
+    offset = await outcomes.record(1, exchange("a"))
+    await outcomes.keys.remember(written, "a", offset)
+    last = await outcomes.record(1, exchange("b"), outcomes.keys.header(unwritten))
+    await outcomes.close()
+    other = await opened(kafka, log)
+    await other.keys.load(1, other.scan)
+    await other.load(1, last)
+
+    for key, name, place in ((written, "a", offset), (unwritten, "b", last)):
+        found = other.keys.find(key)
+        assert found is not None
+        assert (found.request_id, found.offset, found.fingerprint) == (name, place, "asked")
+    await other.close()
 
 
 async def test_the_first_outcome_of_a_request_counts(kafka: KafkaConfig, log: Log) -> None:
