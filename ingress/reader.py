@@ -14,7 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from schemas.kafka import KafkaConfig
+from schemas.kafka import KafkaConfig, MissingPartition
 
 log = structlog.get_logger()
 
@@ -23,10 +23,6 @@ FETCH_WAIT_MS = 500
 _SLICE = 1 << 20  # bytes handed over before handlers get a turn to write them out
 _PAUSE = 0.2  # seconds after an error
 _CLOSE_TIMEOUT = 5.0
-
-
-class MissingPartition(Exception):
-    """A partition that this process must read does not exist."""
 
 
 class Reader:

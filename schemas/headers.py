@@ -53,6 +53,10 @@ COUNT = "sluice-count"
 REPLAY = "sluice-replay"  # this attempt tells the one before it again, byte for byte
 STATUS = "sluice-status"
 
+# Ours, on llm.config
+OBJECT_VERSION = "sluice-version"
+OBJECT_REPLACES = "sluice-replaces"  # the version that it follows on; 0: it creates
+
 Headers = list[tuple[str, bytes]]
 
 

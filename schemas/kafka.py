@@ -13,6 +13,10 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
+class MissingPartition(Exception):
+    """A partition that this process must read does not exist."""
+
+
 class KafkaConfig(Struct, frozen=True, kw_only=True):
     """Where the log is and how to speak to it."""
 

@@ -55,6 +55,10 @@ class Topics(Struct, frozen=True):
         return self.prefix + "control"
 
     @property
+    def config(self) -> str:
+        return self.prefix + "config"
+
+    @property
     def dead_letters(self) -> str:
         return self.prefix + "dead-letters"
 
@@ -121,6 +125,18 @@ def table(topics: Topics, partitions: int, reply_partitions: int, keep: Retentio
             "Idempotency keys, each with the outcome that answers it.",
         ),
         topic(topics.control, 1, keep.control_ms, "Cancellations and heartbeats."),
+        Topic(
+            topics.config,
+            1,
+            {
+                "cleanup.policy": "compact",
+                "retention.ms": "-1",
+                # Who starts sees of two writes at once which was first, and mends what compaction would not.
+                "min.compaction.lag.ms": str(24 * HOUR_MS),
+                "max.message.bytes": str(1 << 20),
+            },
+            "Keys, budgets and all else that is governed while the gateway runs; the newest of each.",
+        ),
         topic(
             topics.dead_letters,
             1,

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from schemas.kafka import KafkaConfig
+from schemas.kinds import KINDS
 from schemas.tasks import Tasks
 from sluice import aiokafka_uvloop, scrape, topics
+from sluice.config_log import ConfigLog
 from sluice.process import CannotStart, Context
 from sluice.settings import Settings, configs, gateway, kafka as kafka_rows
 
@@ -65,6 +67,27 @@ async def providers(context: Context) -> AsyncIterator[tuple[Registry, Transport
     finally:
         await tasks.abort()
         await transport.close()
+
+
+@asynccontextmanager
+async def config_log(context: Context, kafka: KafkaConfig) -> AsyncIterator[ConfigLog]:
+    """`llm.config`, read to its end when the block begins and followed while it runs.
+
+    For a role that has made the topics. If the following ends by a fault of ours, the role is stopped
+    and the fault raised, as it would go on with what was once true.
+    """
+    found = ConfigLog(kafka, context.clock, KINDS)
+    tasks = Tasks()
+    try:
+        await found.read(context.stop)
+        following = tasks.start(found.run(), name="config")
+        following.add_done_callback(lambda _: context.stop.set())
+        yield found
+        if following.done():
+            following.result()
+    finally:
+        await tasks.abort()
+        await found.stop()
 
 
 def _ensure(settings: Settings, kafka: KafkaConfig) -> Callable[[], Awaitable[list[topics.Change]]]:

@@ -13,7 +13,7 @@ async def ingress(context: Context) -> None:
     """HTTP in, SSE out."""
     from ingress import app
     from ingress.producer import PartitionMismatch
-    from ingress.reader import MissingPartition
+    from schemas.kafka import MissingPartition
     from sluice import answers, connections
 
     kafka = connections.kafka_config(context.settings)

@@ -107,6 +107,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "schemas/errors.py": ("tests/test_docs.py", "each class against its row on the page"),
     "schemas/exchange.py": ("tests/contracts/test_sinks.py", "what is stored is made of it"),
     "schemas/faultpoints.py": ("tests/crash/test_worker.py", "kills the process that uses it"),
+    "schemas/kinds.py": ("tests/sluice/test_config_log.py", "a table that its reader is given"),
     "schemas/kafka.py": ("tests/sluice/test_serve.py", "only a real cluster can refuse it"),
     "schemas/metrics.py": ("tests/sluice/test_scrape.py", "read as Prometheus reads it"),
     "schemas/replies.py": ("tests/streams/test_answers.py", "records as a worker writes them"),

@@ -160,7 +160,9 @@ def test_every_topic_is_documented() -> None:
     expected = {
         topic.name: [
             str(topic.partitions),
-            show_duration(int(topic.config["retention.ms"]) / 1000),
+            "ever"
+            if topic.config["retention.ms"] == "-1"
+            else show_duration(int(topic.config["retention.ms"]) / 1000),
             show_size(int(topic.config["max.message.bytes"])),
         ]
         for topic in table(Topics(), 8, 16, Retention())

@@ -8,8 +8,7 @@ import pytest
 
 from ingress.config import IngressConfig
 from ingress.producer import PartitionMismatch
-from ingress.reader import MissingPartition
-from schemas.kafka import KafkaConfig
+from schemas.kafka import KafkaConfig, MissingPartition
 from schemas.topics import Topics
 from tests.ingress.conftest import (
     Ingress,

@@ -67,6 +67,7 @@ async def test_creating_is_idempotent(kafka: KafkaConfig) -> None:
         "exchanges",
         "idempotency",
         "control",
+        "config",
         "dead-letters",
     ]
     assert await actions(kafka, wanted(kafka)) == dict.fromkeys(names, "created")
@@ -87,7 +88,7 @@ async def test_two_that_create_at_once(kafka: KafkaConfig) -> None:
     """Several roles may make the topics at the same time."""
     await asyncio.gather(*(topics.ensure(kafka, wanted(kafka), None) for _ in range(3)))
     described = await topics.describe(kafka, wanted(kafka))
-    assert [topic.partitions for topic in described] == [2, 2, 3, 2, 2, 1, 1]
+    assert [topic.partitions for topic in described] == [2, 2, 3, 2, 2, 1, 1, 1]
 
 
 async def test_an_operators_own_settings_stay(kafka: KafkaConfig) -> None:
@@ -117,7 +118,7 @@ async def test_describing_what_is_not_there(kafka: KafkaConfig) -> None:
     """Topics that do not exist are described with no partitions, and asking does not create them."""
     for _ in range(2):
         described = await topics.describe(kafka, wanted(kafka))
-        assert [topic.partitions for topic in described] == [0] * 7
+        assert [topic.partitions for topic in described] == [0] * 8
 
 
 async def test_end_offsets(kafka: KafkaConfig) -> None:
@@ -174,11 +175,11 @@ def test_the_command_with_security(
     assert created.returncode == 0, created.stderr
     assert f"{topic_prefix}requests" in created.stdout
     again = json.loads(sluice(tmp_path, env, "topics", "create", "--json").stdout)
-    assert [change["partitions"] for change in again] == [8, 8, 16, 8, 8, 1, 1]
+    assert [change["partitions"] for change in again] == [8, 8, 16, 8, 8, 1, 1, 1]
     described = sluice(tmp_path, env, "topics", "describe").stdout
     assert f"{topic_prefix}replies" in described
     rows = json.loads(sluice(tmp_path, env, "topics", "describe", "--json").stdout)
-    assert [row["partitions"] for row in rows] == [8, 8, 16, 8, 8, 1, 1]
+    assert [row["partitions"] for row in rows] == [8, 8, 16, 8, 8, 1, 1, 1]
 
 
 def test_the_command_with_other_counts(
