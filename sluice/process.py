@@ -93,6 +93,9 @@ def leave(code: int) -> None:
 async def _supervised(
     name: str, role: Role, settings: Settings, supervision: Supervision | None
 ) -> None:
+    # Every request runs through some asynchronous generators, each closed by whoever reads it; the
+    # loop's list of the living ones costs more than it gives.
+    sys.set_asyncgen_hooks(firstiter=None)
     stop = asyncio.Event()
     _signals(stop, ignore_interrupt=supervision is not None)
     tasks = Tasks()

@@ -57,6 +57,16 @@ class App(faust.App):
         return transport.Transport(self.conf.broker_consumer, self)
 
 
+class Unmonitored(faust.Monitor):
+    """Faust's numbers of itself, of which ours make no use, without what they cost a record."""
+
+    on_message_in = faust.Sensor.on_message_in
+    on_message_out = faust.Sensor.on_message_out
+    on_stream_event_in = faust.Sensor.on_stream_event_in
+    on_stream_event_out = faust.Sensor.on_stream_event_out
+    on_topic_buffer_full = faust.Sensor.on_topic_buffer_full
+
+
 def make_app(config: StreamsConfig, kafka: KafkaConfig) -> App:
     """The faust.App; the reasons are in docs/adr/0003."""
     Path(config.faust_datadir).mkdir(parents=True, exist_ok=True)
@@ -70,6 +80,7 @@ def make_app(config: StreamsConfig, kafka: KafkaConfig) -> App:
         topic_allow_declare=False,
         table_standby_replicas=0,  # else Faust's own assignor, and a leader topic
         web_enabled=False,
+        Monitor=Unmonitored,
         store="memory://",
         reply_create_topic=False,
         key_serializer="raw",
