@@ -11,6 +11,7 @@ from sanic.compat import Header
 
 from ingress.auth import KEY_HEADERS
 from ingress.guards import IncomingRequest
+from ingress.keys import Principal
 from schemas.envelopes import JSON
 from schemas.errors import InvalidRequest, UnsupportedMediaType
 from schemas.ids import new_id
@@ -29,11 +30,16 @@ OPENAI_HEADERS = ("openai-", "x-grok-conv-id", "http-referer", "x-title", "x-ope
 class Caller(Struct, frozen=True):
     """Everything that a request's headers say about its sender."""
 
-    client: str | None
+    principal: Principal
     client_ip: str | None
     client_request_id: str | None
     user_path: str
     traceparent: str | None
+
+    @property
+    def client(self) -> str | None:
+        """The name of the key."""
+        return self.principal.name
 
 
 def identify(request: IncomingRequest, milliseconds: int, slot: int) -> None:
@@ -66,24 +72,23 @@ def user_path(headers: Header) -> str:
     """The tenant label `/a/b/c`: slashes are tidied, `/` if none is given; InvalidRequest if it is bad."""
     for name in USER_PATH_HEADERS:
         if (given := headers.get(name)) is not None:
-            return _tidy(name, given)
+            return tidy_path(_TITLES[name], given)
     return "/"
 
 
 @lru_cache(maxsize=1024)
-def _tidy(name: str, given: str) -> str:
+def tidy_path(name: str, given: str) -> str:
+    """The same of what stands in a header or field of that name; InvalidRequest."""
     segments = [segment for segment in given.strip().split("/") if segment]
     readable = given.isascii() and given.isprintable() and len(given) <= MAX_USER_PATH
     if not readable or ":" in given or "." in segments or ".." in segments:
-        raise InvalidRequest(
-            f"invalid {_TITLES[name]} header: write /a/b/c, without `.`, `..` or `:` in it."
-        )
+        raise InvalidRequest(f"invalid {name}: write /a/b/c, without `.`, `..` or `:` in it.")
     return "/" + "/".join(segments)
 
 
 _TITLES = {
-    "x-sluice-user-path": "X-Sluice-User-Path",
-    "x-gomodel-user-path": "X-GoModel-User-Path",
+    "x-sluice-user-path": "X-Sluice-User-Path header",
+    "x-gomodel-user-path": "X-GoModel-User-Path header",
 }
 
 

@@ -18,6 +18,8 @@ from ingress.control import Workers
 from ingress.deliver import Delivery
 from ingress.follower import Follower
 from ingress.guards import IncomingRequest
+from ingress.keys import Keys
+from ingress.lasting import OnDisconnect
 from ingress.past import Past
 from ingress.producer import Log
 from ingress.reader import Reader
@@ -27,8 +29,10 @@ from schemas.clock import Clock
 from schemas.errors import Interrupted, Overloaded
 from schemas.kafka import KafkaConfig
 from schemas.kept import AnswerStore
+from schemas.keys import KEYS
 from schemas.metrics import Counter, Histogram, Metrics
 from schemas.models import ModelCatalog
+from schemas.objects import ObjectLog
 from schemas.replies import Address
 from schemas.requests import INGRESS_SOURCE
 from schemas.tasks import Tasks
@@ -86,6 +90,14 @@ class Gateway:
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.loops: list[asyncio.Task[None]] = []
         self.draining = False
+        self.objects: ObjectLog | None = None  # None: nothing is governed but by settings
+        self._keys: Keys | None = None
+
+    def govern(self, objects: ObjectLog) -> None:
+        """Before `start`: keys and all else on `llm.config` are followed from then on."""
+        self.objects = objects
+        self._keys = Keys(objects.objects.table(KEYS))
+        self.auth = Auth(self.config.master_key, self._keys)
 
     async def start(self) -> None:
         """Connect, for as long as it takes, and start the loops.
@@ -95,12 +107,26 @@ class Gateway:
         """
         await self._reach(self.reader.start)
         await self._reach(self.log.start)
-        self.loops = [
+        await self._follow()
+        self.loops += [
             self.tasks.start(self.reader.run(), name="ingress replies"),
             self.tasks.start(self.signals.run(), name="ingress signals"),
             self.tasks.start(self._watch(), name="ingress deadlines"),
             self.tasks.start(self.follower.run(), name="ingress follower"),
         ]
+
+    def on_disconnect(self, client: str | None) -> OnDisconnect:
+        """What happens to the requests of a key when their clients go, if they do not say it."""
+        key = self._keys.table.get(client) if self._keys is not None and client else None
+        return (key.on_disconnect if key is not None else None) or self.config.on_disconnect
+
+    async def _follow(self) -> None:
+        if self.objects is None or self._keys is None:
+            return
+        await self._reach(self.objects.start)
+        self._keys.read = True
+        self.loops.append(self.tasks.start(self.objects.run(), name="config"))
+        self.tasks.start(self.objects.mend(), name="config mend")
 
     async def _reach(self, connect: Connect) -> None:
         told = False
@@ -166,6 +192,8 @@ class Gateway:
         await self.reader.stop()
         await self.follower.stop()
         await self.archive.stop()
+        if self.objects is not None:
+            await self.objects.stop()
 
     def _lost(self, partition: TopicPartition) -> None:
         if partition == self._reply_partition:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ingress.admission import Ticket
+from ingress.auth import who
 from ingress.body import declared_length, read_body
 from ingress.caching import directives
 from ingress.caller import (
@@ -87,7 +88,7 @@ def refuse(request: IncomingRequest, route: str, error: GatewayError) -> Answer:
     began = gateway.clock.monotonic()
     try:
         gateway.identify(request)
-        gateway.auth.client(request.headers, request.query_string)
+        who(gateway, request)
     except GatewayError as earlier:
         error = earlier
     gateway.observe(route, error.status, began)
@@ -111,7 +112,9 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
         record = _record(gateway, request, asked, caller, body)
         if key is not None:
             record = replace(record, idempotency_key=key)
-        streamed = envelope(record).stream
+        found = envelope(record)
+        streamed = found.stream
+        _check_model(gateway, caller, found.model)
         del body
         lasting = _lasting(gateway, request, record)
         if lasting.keep:
@@ -125,15 +128,24 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
 
 def _caller(gateway: Gateway, request: IncomingRequest) -> Caller:
     headers = request.headers
-    client = gateway.auth.client(headers, request.query_string)
+    principal = who(gateway, request)
     check_coding(headers)
     return Caller(
-        client,
+        principal,
         gateway.addresses.client_ip(request),
         request.client_request_id,
-        user_path(headers),
+        principal.path(user_path(headers)),
         traceparent(headers),
     )
+
+
+def _check_model(gateway: Gateway, caller: Caller, name: str) -> None:
+    """ModelAccessDenied if the key may not ask for the model, by the name asked for or by its own."""
+    key = caller.principal.key
+    if key is None or not key.models or not name:
+        return
+    model = gateway.catalog.find(name, caller.user_path)
+    caller.principal.check_model(name, *(() if model is None else (model.id,)))
 
 
 def _record(
@@ -173,7 +185,7 @@ def _lasting(gateway: Gateway, request: IncomingRequest, record: Request) -> Las
     keyed = record.idempotency_key is not None
     if record.relay is not None:
         return FINISHED if keyed else ORDINARY
-    policy = gateway.config.on_disconnect
+    policy = gateway.on_disconnect(record.client)
     if keyed and policy == "cancel":
         # Who comes again with the same key finds the answer, and not a call that was broken off.
         policy = "finish"

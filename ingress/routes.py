@@ -10,6 +10,7 @@ from sanic import Sanic
 from sanic.response import HTTPResponse
 
 from ingress.api.admin_cache import purge
+from ingress.api.admin_keys import change_key, deactivate_key, key, keys, rotate_key
 from ingress.api.chat import chat
 from ingress.api.completions import completions
 from ingress.api.embeddings import embeddings
@@ -93,6 +94,11 @@ ROUTES = (
     _any("/v1/batches/<name>/results", ("GET",), batches),
     _any("/admin/api/v1/cache", ("DELETE",), purge),
     _any("/admin/api/v1/cache/<name>", ("DELETE",), purge),
+    _any("/admin/api/v1/auth-keys", ("GET", "POST"), keys),
+    _any("/admin/api/v1/auth-keys/<name>", ("GET",), key),
+    _any("/admin/api/v1/auth-keys/<name>", ("PATCH", "DELETE"), change_key),
+    _any("/admin/api/v1/auth-keys/<name>/rotate", ("POST",), rotate_key),
+    _any("/admin/api/v1/auth-keys/<name>/deactivate", ("POST",), deactivate_key),
     _look("/health", health),
     _look("/health/ready", ready),
 )

@@ -14,7 +14,9 @@ async def ingress(context: Context) -> None:
     from ingress import app
     from ingress.producer import PartitionMismatch
     from schemas.kafka import MissingPartition
+    from schemas.kinds import KINDS
     from sluice import answers, connections
+    from sluice.config_log import ConfigLog
 
     kafka = connections.kafka_config(context.settings)
     config = configs.ingress_config(context.settings)
@@ -26,6 +28,7 @@ async def ingress(context: Context) -> None:
         complete = await connections.topics_once(context, kafka)
         while not context.stop.is_set():
             http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
+            http.ctx.gateway.govern(ConfigLog(kafka, context.clock, KINDS))
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)
             except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ingress.auth import must_be, who
 from ingress.errors import error_answer, identity_lines
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
@@ -22,7 +23,7 @@ async def purge(request: IncomingRequest, name: str | None = None) -> Answer:
     gateway: Gateway = request.app.ctx.gateway
     try:
         gateway.identify(request)
-        gateway.auth.client(request.headers, request.query_string)
+        must_be(who(gateway, request), "admin")
         if gateway.config.sharing is None:
             raise NotFound("Answers are not cached here: set RESPONSE_CACHE_SIMPLE_ENABLED.")
         asked = _asked(request, name, gateway.clock.time())

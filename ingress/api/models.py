@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from ingress.auth import who
 from ingress.caller import user_path
 from ingress.errors import error_answer, identity_lines
 from ingress.gateway import Gateway
@@ -53,8 +54,8 @@ def _answer(request: IncomingRequest, content: Callable[[Gateway, str], object])
     began = gateway.clock.monotonic()
     try:
         gateway.identify(request)
-        gateway.auth.client(request.headers, request.query_string)
-        body = _encode(content(gateway, user_path(request.headers)))
+        principal = who(gateway, request)
+        body = _encode(content(gateway, principal.path(user_path(request.headers))))
         answer = Answer(200, _LINES + identity_lines(request), body)
     except GatewayError as error:
         answer = error_answer(request, error)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from ingress.admission import Ticket
+from ingress.auth import who
 from ingress.caller import user_path
 from ingress.detached import Status
 from ingress.errors import error_answer, identity_lines
@@ -46,8 +47,8 @@ async def _answered(request: IncomingRequest, name: str, work: Work) -> Answer |
     answer = None
     try:
         gateway.identify(request)
-        client = gateway.auth.client(request.headers, request.query_string)
-        path = user_path(request.headers)
+        principal = who(gateway, request)
+        client, path = principal.name, principal.path(user_path(request.headers))
         gateway.check()
         with gateway.admission.enter(0).held(gateway.clock) as ticket:
             found = await gateway.past.find(name, client, path)

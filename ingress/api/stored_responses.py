@@ -20,6 +20,7 @@ from ingress.api.background_responses import (
     look_up,
 )
 from ingress.api.passthrough import query_of
+from ingress.auth import who
 from ingress.background import response_object
 from ingress.caller import user_path
 from ingress.errors import error_answer, identity_lines
@@ -102,8 +103,9 @@ async def _answered(
     began = gateway.clock.monotonic()
     try:
         gateway.identify(request)
-        client = gateway.auth.client(request.headers, request.query_string)
-        asker = Asker(client, user_path(request.headers))
+        principal = who(gateway, request)
+        client = principal.name
+        asker = Asker(client, principal.path(user_path(request.headers)))
         found = await _find(gateway, request, name, asker)
         if found is None or not may_read(found, client, asker.user_path):
             raise ResponseNotFound(f"Response with id '{name[:100]}' not found.")

@@ -1,0 +1,145 @@
+"""What all routes below /admin/api/v1 have in common: who may, JSON in and out, errors as RFC 9457 says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ingress.auth import must_be, who
+from ingress.body import declared_length
+from ingress.errors import identity_lines
+from ingress.gateway import Gateway
+from ingress.guards import IncomingRequest
+from ingress.keys import Principal
+from ingress.wire import Answer
+from schemas.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    Unauthorized,
+)
+from schemas.keys import Role
+from schemas.objects import ObjectLog
+
+T = TypeVar("T", bound=Struct)
+MAX_BODY = 1 << 20
+BODY_TIMEOUT = 10.0  # seconds
+_JSON = b"content-type: application/json\r\ncache-control: no-store\r\n"
+_PROBLEM = b"content-type: application/problem+json\r\ncache-control: no-store\r\n"
+_encode = msgspec.json.Encoder().encode
+
+
+class Said(Struct, frozen=True):
+    """What a handler answers."""
+
+    content: object = None  # None: no body
+    status: int = 200
+    version: int | None = None  # of the object; its ETag
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """An error as https://www.rfc-editor.org/rfc/rfc9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str | None = None  # the request's id
+    param: str | None = None
+
+
+class Asking(Struct, frozen=True):
+    """A request to the admin API, of somebody who may make it."""
+
+    gateway: Gateway
+    request: IncomingRequest
+    principal: Principal
+
+    @property
+    def objects(self) -> ObjectLog:
+        """NotFound if this process governs nothing."""
+        if self.gateway.objects is None:
+            raise NotFound("Nothing is governed here.")
+        return self.gateway.objects
+
+    @property
+    def expected(self) -> int | None:
+        """The version that the caller means to change: `If-Match`; InvalidRequest if it is none of ours."""
+        given = self.request.headers.get("if-match")
+        if given is None or given.strip() == "*":
+            return None
+        text = given.strip().strip('"')
+        if not (text.isascii() and text.isdecimal() and len(text) < 20):
+            raise InvalidRequest("`If-Match` must be the ETag of the object.", param="if-match")
+        return int(text)
+
+    async def body(self, kind: type[T]) -> T:
+        """The body as a struct; InvalidRequest says what is wrong with it."""
+        try:
+            return msgspec.json.decode(await self._read() or b"{}", type=kind)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"{error}.") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidRequest(f"The body is no JSON: {error}.") from error
+
+    async def _read(self) -> bytes:
+        stream = self.request.stream
+        declared_length(stream, MAX_BODY)
+        pieces: list[bytes] = []
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                while stream.request_body and (piece := await stream.read()):
+                    pieces.append(piece)
+                    if sum(map(len, pieces)) > MAX_BODY:
+                        raise BodyTooLarge()
+        except TimeoutError:
+            raise BodyTimeout from None
+        return b"".join(pieces)
+
+
+Work = Callable[..., Awaitable[Said]]
+
+
+async def answered(
+    request: IncomingRequest, work: Work, *names: str, role: Role = "admin"
+) -> Answer:
+    """Check who asks, do the work, and tell of it or of what went wrong."""
+    gateway: Gateway = request.app.ctx.gateway
+    try:
+        gateway.identify(request)
+        principal = who(gateway, request)
+        must_be(principal, role)
+        said = await work(Asking(gateway, request, principal), *names)
+    except GatewayError as error:
+        return problem(request, error)
+    lines = _JSON + identity_lines(request)
+    if said.version is not None:
+        lines += b'etag: "%d"\r\n' % said.version
+    return Answer(said.status, lines, b"" if said.content is None else _encode(said.content))
+
+
+def problem(request: IncomingRequest, error: GatewayError) -> Answer:
+    """The answer that tells of an error."""
+    found = Problem(
+        type="about:blank",
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        instance=request.gateway_id,
+        param=error.param,
+    )
+    lines = _PROBLEM + identity_lines(request)
+    if error.retry_after is not None:
+        lines += b"retry-after: %d\r\n" % error.retry_after
+    if isinstance(error, Unauthorized):
+        lines += b"www-authenticate: Bearer\r\n"
+    return Answer(error.status, lines, _encode(found))

@@ -1,0 +1,204 @@
+"""/admin/api/v1/auth-keys: managed keys are made, changed, rotated, deactivated. Names as GoModel has them."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict, replace
+
+from ingress.admin import Asking, Said, answered
+from ingress.api.key_fields import checked, moment
+from ingress.guards import IncomingRequest
+from ingress.lasting import OnDisconnect
+from ingress.wire import Answer
+from schemas.clock import from_rfc3339, rfc3339
+from schemas.errors import Conflict, InvalidRequest, NotFound
+from schemas.ids import new_id
+from schemas.keys import KEYS, PREFIXES, Former, ManagedKey, Role, new_secret, redacted, secret_hash
+
+OVERLAP = 24 * 3600.0  # seconds for which a rotated key's former value is taken
+_MOST_FORMER = 5
+_SHORTEST = 24  # characters of a value that is brought along
+
+
+class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be said of a key; what is not said stays as it is."""
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    user_path: str | UnsetType | None = UNSET
+    models: tuple[str, ...] | UnsetType = UNSET
+    endpoints: tuple[str, ...] | UnsetType = UNSET
+    ips: tuple[str, ...] | UnsetType = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
+    on_disconnect: OnDisconnect | UnsetType | None = UNSET
+    expires_at: str | UnsetType | None = UNSET
+    value: str | UnsetType = UNSET  # of a new key: one that clients have already
+
+
+class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a value is replaced."""
+
+    overlap_seconds: float = OVERLAP
+
+
+async def keys(request: IncomingRequest) -> Answer:
+    """GET: all of them. POST: a new one; its value stands in this answer and nowhere else."""
+    return await answered(request, _create if request.method == "POST" else _list)
+
+
+async def key(request: IncomingRequest, name: str) -> Answer:
+    """GET: one key."""
+    return await answered(request, _show, name)
+
+
+async def change_key(request: IncomingRequest, name: str) -> Answer:
+    """PATCH: what is said of it changes. DELETE: it is forgotten."""
+    return await answered(request, _delete if request.method == "DELETE" else _change, name)
+
+
+async def rotate_key(request: IncomingRequest, name: str) -> Answer:
+    """POST: a new value; the former one is taken a while longer."""
+    return await answered(request, _rotate, name)
+
+
+async def deactivate_key(request: IncomingRequest, name: str) -> Answer:
+    """POST: it is refused from now on, and its record stays."""
+    return await answered(request, _deactivate, name)
+
+
+async def _list(asking: Asking) -> Said:
+    found = sorted((each for _, each in asking.objects.objects.table(KEYS)), key=_created)
+    return Said([_view(asking, each) for each in found])
+
+
+async def _show(asking: Asking, name: str) -> Said:
+    found, version = _found(asking, name)
+    return Said(_view(asking, found), version=version)
+
+
+async def _create(asking: Asking) -> Said:
+    said = await asking.body(Fields)
+    if said.name is UNSET:
+        raise InvalidRequest("A key needs a `name`.", param="name")
+    value = said.value if said.value is not UNSET else new_secret()
+    hashed = secret_hash(value)
+    if hashed is None or len(value) < _SHORTEST:
+        raise InvalidRequest(
+            f"`value` must begin with {' or '.join(PREFIXES)} and be no shorter than {_SHORTEST}.",
+            param="value",
+        )
+    table = asking.objects.objects.table(KEYS)
+    if any(
+        hashed in (each.secret_hash, *(f.secret_hash for f in each.former)) for _, each in table
+    ):
+        raise Conflict("There is a key of this value.")
+    wall = asking.gateway.clock.time()
+    now = rfc3339(wall)
+    made = ManagedKey(
+        id=new_id(int(wall * 1000), asking.gateway.config.slot),
+        name="",
+        secret_hash=hashed,
+        redacted_value=redacted(value),
+        created_at=now,
+        updated_at=now,
+        # The first key closes the admin API: were it no admin's, nobody could make another.
+        role="client" if asking.gateway.auth.has_master or len(table) else "admin",
+    )
+    made = _with(made, said)
+    _somebody_administers(asking, made)
+    entry = await asking.objects.put(KEYS, made.id, made, expected=0)
+    return Said({**_view(asking, made), "value": value}, 201, entry.version)
+
+
+async def _change(asking: Asking, name: str) -> Said:
+    said = await asking.body(Fields)
+    if said.value is not UNSET:
+        raise InvalidRequest("A value is changed by rotating the key.", param="value")
+    found, version = _found(asking, name)
+    return await _put(asking, _with(found, said), version)
+
+
+async def _rotate(asking: Asking, name: str) -> Said:
+    said = await asking.body(Rotation)
+    if not 0 <= said.overlap_seconds <= 366 * 24 * 3600:
+        raise InvalidRequest("`overlap_seconds` must be from 0 to a year.", param="overlap_seconds")
+    found, version = _found(asking, name)
+    if found.deactivated_at is not None:
+        raise Conflict("This key was deactivated: make a new one.")
+    value, wall = new_secret(), asking.gateway.clock.time()
+    hashed = secret_hash(value)
+    assert hashed is not None
+    last = Former(found.secret_hash, rfc3339(wall + said.overlap_seconds))
+    former = tuple(each for each in found.former if from_rfc3339(each.expires_at) > wall)
+    new = replace(
+        found,
+        secret_hash=hashed,
+        redacted_value=redacted(value),
+        former=(last, *former)[:_MOST_FORMER] if said.overlap_seconds else former,
+    )
+    return await _put(asking, new, version, value=value)
+
+
+async def _deactivate(asking: Asking, name: str) -> Said:
+    found, version = _found(asking, name)
+    if found.deactivated_at is None:
+        new = replace(found, deactivated_at=rfc3339(asking.gateway.clock.time()), former=())
+        await _put(asking, new, version)
+    return Said(status=204)
+
+
+async def _delete(asking: Asking, name: str) -> Said:
+    found, version = _found(asking, name)
+    _somebody_administers(asking, replace(found, role="client"))
+    await asking.objects.delete(KEYS, name, expected=version)
+    return Said(status=204)
+
+
+async def _put(asking: Asking, new: ManagedKey, version: int, **shown: str) -> Said:
+    _somebody_administers(asking, new)
+    new = replace(new, updated_at=rfc3339(asking.gateway.clock.time()))
+    entry = await asking.objects.put(KEYS, new.id, new, expected=version)
+    return Said({**_view(asking, new), **shown}, version=entry.version)
+
+
+def _with(old: ManagedKey, said: Fields) -> ManagedKey:
+    fields = {name: value for name, value in asdict(said).items() if value is not UNSET}
+    fields.pop("value", None)
+    return checked(replace(old, **fields))
+
+
+def _found(asking: Asking, name: str) -> tuple[ManagedKey, int]:
+    """The key, and the version that is to be changed: the one that the caller saw, if it says so."""
+    entry = asking.objects.objects.table(KEYS).entry(name)
+    if entry.value is None:
+        raise NotFound(f"There is no key with the id '{name[:100]}'.")
+    expected = asking.expected
+    return entry.value, entry.version if expected is None else expected
+
+
+def _somebody_administers(asking: Asking, new: ManagedKey) -> None:
+    """Conflict if without a master key nobody could use the admin API any more."""
+    if asking.gateway.auth.has_master:
+        return
+    now = asking.gateway.clock.time()
+    others = [each for name, each in asking.objects.objects.table(KEYS) if name != new.id]
+    if not any(each.role == "admin" and _active(each, now) for each in (*others, new)):
+        raise Conflict("No key with the role admin would be left, and there is no master key.")
+
+
+def _active(each: ManagedKey, now: float) -> bool:
+    return each.deactivated_at is None and now < moment(each.expires_at)
+
+
+def _created(each: ManagedKey) -> tuple[str, str]:
+    return each.created_at, each.id
+
+
+def _view(asking: Asking, each: ManagedKey) -> dict[str, object]:
+    """What is told of a key: all but hashes."""
+    shown = {name: value for name, value in asdict(each).items() if name != "secret_hash"}
+    now = asking.gateway.clock.time()
+    live = [f.expires_at for f in each.former if from_rfc3339(f.expires_at) > now]
+    shown["former"] = [{"expires_at": end} for end in live]
+    return {**shown, "enabled": each.deactivated_at is None, "active": _active(each, now)}
