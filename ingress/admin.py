@@ -42,6 +42,7 @@ class Said(Struct, frozen=True):
     content: object = None  # None: no body
     status: int = 200
     version: int | None = None  # of the object; its ETag
+    location: str | None = None  # where what was begun is found
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -123,6 +124,8 @@ async def answered(
     lines = _JSON + identity_lines(request)
     if said.version is not None:
         lines += b'etag: "%d"\r\n' % said.version
+    if said.location is not None:
+        lines += b"location: %b\r\n" % said.location.encode()
     return Answer(said.status, lines, b"" if said.content is None else _encode(said.content))
 
 

@@ -33,6 +33,7 @@ from schemas.keys import KEYS
 from schemas.metrics import Counter, Histogram, Metrics
 from schemas.models import ModelCatalog
 from schemas.objects import ObjectLog
+from schemas.operating import Operations
 from schemas.replies import Address
 from schemas.requests import INGRESS_SOURCE
 from schemas.tasks import Tasks
@@ -98,6 +99,7 @@ class Gateway:
         self.objects = objects
         self._keys = Keys(objects.objects.table(KEYS))
         self.auth = Auth(self.config.master_key, self._keys)
+        self.operations: Operations | None = None  # what operators can ask of the log
 
     async def start(self) -> None:
         """Connect, for as long as it takes, and start the loops.

@@ -11,6 +11,14 @@ from sanic.response import HTTPResponse
 
 from ingress.api.admin_cache import purge
 from ingress.api.admin_keys import change_key, deactivate_key, key, keys, rotate_key
+from ingress.api.admin_log import (
+    dead_letter,
+    dead_letters,
+    one_request,
+    redrive,
+    replay,
+    replays,
+)
 from ingress.api.chat import chat
 from ingress.api.completions import completions
 from ingress.api.embeddings import embeddings
@@ -53,6 +61,14 @@ def _look(path: str, handler: Handler) -> Route:
     return Route(path, ("GET", "HEAD"), handler)
 
 
+_ADMIN_LOG = (
+    _look("/admin/api/v1/dead-letters", dead_letters),
+    _ask("/admin/api/v1/dead-letters/redrive", redrive),
+    _look("/admin/api/v1/dead-letters/<name:path>", dead_letter),
+    Route("/admin/api/v1/requests/<name:path>", ("GET", "HEAD", "DELETE"), one_request),
+    _any("/admin/api/v1/replays", ("GET", "HEAD", "POST"), replays),
+    Route("/admin/api/v1/replays/<name>", ("GET", "HEAD", "DELETE"), replay),
+)
 ROUTES = (
     _ask("/v1/chat/completions", chat),
     _ask("/v1/completions", completions),
@@ -99,6 +115,7 @@ ROUTES = (
     _any("/admin/api/v1/auth-keys/<name>", ("PATCH", "DELETE"), change_key),
     _any("/admin/api/v1/auth-keys/<name>/rotate", ("POST",), rotate_key),
     _any("/admin/api/v1/auth-keys/<name>/deactivate", ("POST",), deactivate_key),
+    *_ADMIN_LOG,
     _look("/health", health),
     _look("/health/ready", ready),
 )

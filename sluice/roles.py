@@ -17,18 +17,21 @@ async def ingress(context: Context) -> None:
     from schemas.kinds import KINDS
     from sluice import answers, connections
     from sluice.config_log import ConfigLog
+    from sluice.operations.api import desks
 
     kafka = connections.kafka_config(context.settings)
     config = configs.ingress_config(context.settings)
     async with (
         connections.providers(context) as (registry, _transport),
         answers.answers(context) as store,
+        desks(context, kafka, config.slot) as operations,
     ):
         # It listens although Kafka is away, to say so; the topics are made when they can be.
         complete = await connections.topics_once(context, kafka)
         while not context.stop.is_set():
             http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
             http.ctx.gateway.govern(ConfigLog(kafka, context.clock, KINDS))
+            http.ctx.gateway.operations = operations
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)
             except OSError as error:

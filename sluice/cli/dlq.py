@@ -192,16 +192,10 @@ def _print_letter(found: Shown) -> None:
 
 
 def _print_steps(steps: list[Step], *, dry_run: bool, as_json: bool) -> None:
+    from sluice.operations.redrive import done
+
     redriven = "would be redriven" if dry_run else "redriven"
-    rows = [
-        {
-            "number": step.letter.number,
-            "redriven": step.action == "redrive",
-            "request_id": step.request_id or step.letter.request_id,
-            "why": step.why,
-        }
-        for step in steps
-    ]
+    rows = [done(step) for step in steps]
     if as_json:
         print_json({"dry_run": dry_run, "letters": rows})
         return
@@ -209,10 +203,10 @@ def _print_steps(steps: list[Step], *, dry_run: bool, as_json: bool) -> None:
         ("NUMBER", "", "REQUEST", ""),
         [
             (
-                str(row["number"]),
-                redriven if row["redriven"] else "kept",
-                str(row["request_id"]),
-                str(row["why"]),
+                str(row.number),
+                redriven if row.redriven else "kept",
+                row.request_id,
+                row.why,
             )
             for row in rows
         ],

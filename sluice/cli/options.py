@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from typing_extensions import override
 
-from schemas.clock import SystemClock, from_rfc3339
-from sluice.settings.kinds import duration
+from schemas.clock import SystemClock
 
 if TYPE_CHECKING:
     from sluice.operations.filters import Filter
-
-_AGE = duration(0, 3650 * 86_400.0)
 
 
 class When(click.ParamType):
@@ -29,16 +25,12 @@ class When(click.ParamType):
     ) -> float:
         if isinstance(value, float):
             return value
+        from sluice.operations.times import when
+
         try:
-            return SystemClock().time() - _AGE.parse(value)
-        except ValueError:
-            pass
-        try:
-            if len(value) == len("2026-01-31"):
-                return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
-            return from_rfc3339(value)
+            return when(value, SystemClock().time())
         except ValueError as error:
-            self.fail(f"{value!r}: {error}; a time is 2h, 2026-01-31 or 2026-01-31T12:00:00Z")
+            self.fail(str(error))
 
 
 class FilterType(click.ParamType):

@@ -14,7 +14,7 @@ from sluice.cli.connecting import kafka_or_exit, progress, run
 from sluice.cli.options import FILTER, WHEN
 from sluice.cli.output import fail, json_option, print_json, print_table, settings_or_exit
 from sluice.operations.filters import Filter
-from sluice.settings import Settings, configs, kafka as rows
+from sluice.settings import Settings, configs
 
 if TYPE_CHECKING:
     from schemas.exchange import Exchange
@@ -84,21 +84,18 @@ def replay(**options: Any) -> None:
 
 
 def _wanted(given: Given) -> Wanted:
-    from sluice.operations.filters import parse
-    from sluice.operations.recorded import Wanted
+    from sluice.operations.recorded import Wanted, completed
 
-    filters = tuple(given.filters)
-    if all(each.field != "outcome" for each in filters):
-        filters = (*filters, parse("outcome=completed"))
-    return Wanted(given.since, given.until, filters, given.limit)
+    return Wanted(given.since, given.until, completed(given.filters), given.limit)
 
 
 def _terms(kafka: KafkaConfig, given: Given) -> Terms:
+    from sluice.operations.comparing import shadow
     from sluice.operations.replay import Terms
 
     return Terms(
         model=given.model,
-        shadow=f"{kafka.topics.replies}.replay",
+        shadow=shadow(kafka),
         run=new_id(int(SystemClock().time() * 1000)),
         concurrency=given.concurrency,
         timeout=given.timeout,
@@ -125,31 +122,20 @@ async def _recorded(
 async def _replayed(
     settings: Settings, kafka: KafkaConfig, found: list[Exchange], terms: Terms
 ) -> list[Pair]:
-    from msgspec.structs import replace
-
-    from sluice import topics
     from sluice.operations import log as logs
+    from sluice.operations.comparing import make_shadow
     from sluice.operations.replay import Replay
 
-    replies = next(
-        each for each in configs.topic_table(settings) if each.name == kafka.topics.replies
-    )
-    shadow = replace(replies, name=terms.shadow, partitions=1)
-    await topics.ensure(kafka, [shadow], settings[rows.REPLICATION_FACTOR])
+    await make_shadow(settings, kafka)
     async with logs.opened(kafka) as log:
         with progress("Replaying", len(found)) as behind:
             return await Replay(log, terms, SystemClock()).run(found, behind)
 
 
 async def _compared(settings: Settings, model: str, pairs: list[Pair]) -> Comparison:
-    from sluice.operations.comparison import compared
-    from sluice.operations.prices import prices
+    from sluice.operations.comparing import compare
 
-    both = [each for pair in pairs for each in (pair.before, pair.after) if each is not None]
-    known = await prices(
-        both, configs.instances(settings), settings.tables.metadata, SystemClock().time()
-    )
-    return compared(model, pairs, known.of)
+    return await compare(settings, model, pairs, SystemClock())
 
 
 def _print_dry(count: int, model: str, *, as_json: bool) -> None:

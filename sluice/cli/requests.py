@@ -45,7 +45,9 @@ def show(name: str, since: float | None, bodies: bool, as_json: bool) -> None:
     if not found:
         fail(f"no request {name} is in the log: it is older than the log, or another name is meant")
     if as_json:
-        print_json([_as_json(each, bodies=bodies) for each in found])
+        from sluice.operations.requests import told
+
+        print_json([told(each, bodies=bodies) for each in found])
         return
     for number, each in enumerate(found):
         click.echo("\n" * bool(number), nl=False)
@@ -101,36 +103,10 @@ async def _cancelled(
     kafka: KafkaConfig, name: str, since: float | None, wait: float
 ) -> dict[str, str | None]:
     """The outcome of each request of that name; None if it has none in time."""
-    import asyncio
-
     from sluice.operations import cancelling as work, log as logs
-    from sluice.operations.requests import SKEW
 
-    ended: dict[str, str | None] = {}
     async with logs.opened(kafka) as log:
-        for each in await _sought(log, name, since):
-            if each.exchange is not None:
-                ended[each.request_id] = f"had ended before: {each.exchange.outcome}"
-                continue
-            begun = SystemClock().time() - SKEW
-            await work.cancel(log, each.request_id)
-            ended[each.request_id] = None
-            try:
-                async with asyncio.timeout(wait):
-                    exchange = await work.outcome(log, each.request_id, begun)
-            except TimeoutError:
-                continue
-            ended[each.request_id] = exchange.outcome
-    return ended
-
-
-def _as_json(found: Standing, *, bodies: bool) -> dict[str, object]:
-    import msgspec
-
-    made: dict[str, object] = msgspec.to_builtins(found, builtin_types=(msgspec.Raw,))
-    if isinstance(exchange := made["exchange"], dict) and not bodies:
-        made["exchange"] = {k: v for k, v in exchange.items() if k not in ("request", "response")}
-    return made
+        return await work.ended(log, await _sought(log, name, since), wait, SystemClock())
 
 
 def _rows(found: Standing) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from schemas import exchange as exchanges, headers as h
 from schemas.clock import from_rfc3339, rfc3339
 from schemas.exchange import OUTCOME_TYPES, Exchange
-from sluice.operations.filters import Filter, all_take
+from sluice.operations.filters import Filter, all_take, parse
 from sluice.operations.log import Log, Progress, untold
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ def replayable(found: Exchange) -> bool:
     if found.operation != "chat" or found.source.startswith(SOURCE):
         return False
     return found.request.format == "json" and bytes(found.request.body).startswith(b"{")
+
+
+def completed(filters: tuple[Filter, ...]) -> tuple[Filter, ...]:
+    """Only what was completed, unless they say something of the outcome."""
+    if any(each.field == "outcome" for each in filters):
+        return filters
+    return (*filters, parse("outcome=completed"))
 
 
 class _Oldest:

@@ -115,3 +115,19 @@ def _passed(deadline: bytes | None, now: float) -> bool:
         return deadline is not None and from_rfc3339(deadline.decode()) <= now
     except ValueError:
         return False
+
+
+class Done(Struct, frozen=True):
+    """What became of a letter, as it is told."""
+
+    number: int
+    redriven: bool
+    request_id: str
+    why: str  # it was kept
+
+
+def done(step: Step) -> Done:
+    """What is told of a step that was taken, or would be."""
+    letter = step.letter
+    redriven = step.action == "redrive"
+    return Done(letter.number, redriven, step.request_id or letter.request_id, step.why)

@@ -224,6 +224,14 @@ class Search:
                 standing.worker = Worker(beat.host, beat.pid, beat.running, waiting)
 
 
+def told(found: Standing, *, bodies: bool) -> dict[str, object]:
+    """All of it as it is printed; the request and its answer only with `bodies`."""
+    made: dict[str, object] = msgspec.to_builtins(found, builtin_types=(msgspec.Raw,))
+    if isinstance(exchange := made["exchange"], dict) and not bodies:
+        made["exchange"] = {k: v for k, v in exchange.items() if k not in ("request", "response")}
+    return made
+
+
 def status(standing: Standing) -> Status:
     """One word for it. Whether a worker has begun is known once it answers, or if it lets nobody wait."""
     if standing.exchange is not None:
