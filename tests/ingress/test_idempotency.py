@@ -9,6 +9,7 @@ from ingress.caller import Caller
 from ingress.config import IngressConfig
 from ingress.guards import IncomingRequest
 from ingress.idempotency import idempotency_key, take_place
+from ingress.keys import Principal
 from schemas.errors import InvalidRequest
 from schemas.idempotency import name_of
 from schemas.identity import partition_of, record_key
@@ -54,7 +55,7 @@ def test_only_a_post_has_one() -> None:
 def test_the_id_lies_in_the_partition_of_the_key() -> None:
     """Wherever that is; the id still says its time and its slot, and one that lies there already stays."""
     config = IngressConfig(slot=5, partitions=64)
-    caller = Caller("client", None, None, "/a", None)
+    caller = Caller(Principal("client"), None, None, "/a", None)
     for number in range(50):
         incoming = Incoming()
         incoming.gateway_id = first = new_id(1_000_000, 5)
