@@ -24,7 +24,7 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/whe
 FROM python:${PYTHON}
 # A fixed number, so that volumes and Kubernetes' runAsNonRoot can name it.
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin sluice \
- && install --directory --owner sluice /app /data
+ && install --directory --owner sluice /app /data /spool
 COPY --from=build /opt/sluice /opt/sluice
 ENV PATH=/opt/sluice/bin:$PATH \
     PYTHONUNBUFFERED=1 \

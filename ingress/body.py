@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from ingress.admission import Ticket
@@ -29,17 +30,32 @@ async def read_body(stream: Any, limit: int, timeout: float, ticket: Ticket) -> 
     else:
         try:
             async with asyncio.timeout(timeout):
-                data = await _pieces(stream, limit, ticket)
+                data = await _joined(stream, limit, ticket)
         except TimeoutError:
             raise BodyTimeout from None
-    if stream.request_body is True:
-        stream.request_body = None  # Sanic would notice at its next read
+    finish(stream)
     return data
 
 
-async def _pieces(stream: Any, limit: int, ticket: Ticket) -> bytes:
+def finish(stream: Any) -> None:
+    """The body was read to its end: Sanic would notice at its next read."""
+    if stream.request_body is True:
+        stream.request_body = None
+
+
+async def _joined(stream: Any, limit: int, ticket: Ticket) -> bytes:
     chunked = stream.request_body == "chunked"
-    pieces: list[bytes] = []
+    held: list[bytes] = []
+    async for piece in pieces(stream, limit):
+        if chunked:
+            ticket.grow(len(piece))
+        held.append(piece)
+    return b"".join(held)
+
+
+async def pieces(stream: Any, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. BodyTooLarge as soon as it exceeds `limit`."""
+    chunked = stream.request_body == "chunked"
     size = 0
     while stream.request_body is not None:
         if not (piece := await stream.read()):
@@ -47,9 +63,6 @@ async def _pieces(stream: Any, limit: int, ticket: Ticket) -> bytes:
         size += len(piece)
         if size > limit:
             raise BodyTooLarge()
-        if chunked:
-            ticket.grow(len(piece))
-        pieces.append(piece)
+        yield piece
         if not chunked and stream.request_bytes_left == 0:
             break
-    return b"".join(pieces)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import Struct
 
 from ingress.lasting import OnDisconnect
@@ -18,6 +20,10 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     partitions: int = 8  # of llm.requests
     body_limit: int = 10 << 20
     body_timeout: float = 30.0  # a body must have arrived by then, however slowly it trickles
+    spool_dir: Path | None = (
+        None  # where bodies stand that no record can carry; None: they are refused
+    )
+    spool_retention: float = 48 * 3600.0  # what is older there belongs to no request any more
     request_timeout: float = 600.0  # becomes the deadline of every request
     publish_timeout: float = 1.8
     max_in_flight: int = 4096

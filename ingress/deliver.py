@@ -14,11 +14,13 @@ from ingress.json_array import ArrayAnswer
 from ingress.replies import Slot
 from ingress.seen import Seen
 from ingress.wire import SLICE, Answer
+from schemas.claims import Claim
 from schemas.clock import Clock
 from schemas.envelopes import EVENT_STREAM, JSON, error_body
-from schemas.errors import Interrupted
+from schemas.errors import BodyLost, Interrupted
 from schemas.faultpoints import reach
 from schemas.replies import Head
+from schemas.spool import Spool
 
 SPILL = (
     1 << 20
@@ -118,11 +120,30 @@ async def finished(slot: Slot, request: IncomingRequest, config: Delivery) -> An
 async def _whole(slot: Slot, request: IncomingRequest, config: Delivery) -> Answer:
     head = slot.head
     assert head is not None
+    if head.claim is not None:
+        return await _from_file(head, head.claim, request, config)
     if slot.failed and slot.records > 1:
         # It failed after pieces of an answer that nobody has seen: only the failure counts.
         head = Head(Interrupted.status, "application/json", head.provider, head.model)
         slot.pieces = slot.pieces[-1:] or [error_body(request.dialect, Interrupted())]
     return await _sent(_answer(request, head, slot.take()), request, config)
+
+
+async def _from_file(
+    head: Head, claim: Claim, request: IncomingRequest, config: Delivery
+) -> Answer:
+    """An answer that was too large for the log; BodyLost. Nobody asks for its file a second time."""
+    if config.spool is None:
+        raise BodyLost("The answer is in a folder: set SPOOL_DIR here, too.")
+    try:
+        stored = await config.spool.verified(claim)
+        answer = _answer(request, head, b"")
+        await answer.send_pieces(
+            request.stream, config.write_timeout, stored.size, config.spool.pieces(stored)
+        )
+    finally:
+        config.spool.remove(claim.dataref)
+    return answer
 
 
 async def _sent(answer: Answer, request: IncomingRequest, config: Delivery) -> Answer:
@@ -132,10 +153,11 @@ async def _sent(answer: Answer, request: IncomingRequest, config: Delivery) -> A
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """The times that delivery keeps, in seconds."""
+    """The times that delivery keeps, in seconds, and where large answers stand."""
 
     write_timeout: float
     ping_interval: float
+    spool: Spool | None = None
 
 
 def _answer(request: IncomingRequest, head: Head, content: bytes, more: bytes = b"") -> Answer:

@@ -40,6 +40,7 @@ async def detach(
     slot.eager = True
     try:
         await gateway.log.publish(slot, record.body, to_headers(record))
+        gateway.spooling.published(record.request_id)
         while not slot.accepted and not slot.ended:
             if slot.error is not None:
                 raise slot.error

@@ -25,6 +25,7 @@ from ingress.producer import Log
 from ingress.reader import Reader
 from ingress.replies import Replies
 from ingress.signals import Signals
+from ingress.spooling import Spooling
 from schemas.clock import Clock
 from schemas.errors import Interrupted, Overloaded
 from schemas.kafka import KafkaConfig
@@ -36,6 +37,7 @@ from schemas.objects import ObjectLog
 from schemas.operating import Operations
 from schemas.replies import Address
 from schemas.requests import INGRESS_SOURCE
+from schemas.spool import Spool
 from schemas.tasks import Tasks
 
 log = structlog.get_logger()
@@ -66,9 +68,11 @@ class Gateway:
         self.clock = clock
         self.auth = Auth(config.master_key)
         self.addresses = Addresses(config.trusted_proxies)
-        self.delivery = Delivery(config.write_timeout, config.ping_interval)
+        spool = Spool(config.spool_dir) if config.spool_dir else None
+        self.delivery = Delivery(config.write_timeout, config.ping_interval, spool)
         self.workers = Workers(clock)
         self.admission = Admission(config, self.workers, metrics)
+        self.spooling = Spooling(config, spool, metrics, clock)
         self.replies = Replies(config.reply_buffer, metrics)
         self.log = Log(config, kafka, metrics, clock)
         self.signals = Signals(config, self.log, self.admission, clock)
@@ -116,6 +120,8 @@ class Gateway:
             self.tasks.start(self._watch(), name="ingress deadlines"),
             self.tasks.start(self.follower.run(), name="ingress follower"),
         ]
+        if self.config.spool_dir is not None:
+            self.loops.append(self.tasks.start(self.spooling.run(), name="ingress spool"))
 
     def on_disconnect(self, client: str | None) -> OnDisconnect:
         """What happens to the requests of a key when their clients go, if they do not say it."""

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from ingress.admission import Ticket
 from ingress.auth import who
-from ingress.body import declared_length, read_body
 from ingress.caching import directives
 from ingress.caller import (
     Caller,
@@ -30,6 +29,7 @@ from ingress.guards import IncomingRequest
 from ingress.idempotency import idempotency_key, take_place
 from ingress.lasting import Lasting, how_long
 from ingress.replies import Slot
+from ingress.spooling import Body
 from ingress.wire import Answer, SlowReader
 from schemas.bodies import envelope
 from schemas.envelopes import JSON
@@ -101,28 +101,31 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
     if key is not None:
         take_place(request, key, caller, gateway.config, gateway.clock.time())
     gateway.check()
-    config = gateway.config
     began = gateway.clock.monotonic()
-    ticket = gateway.admission.enter(declared_length(request.stream, config.body_limit))
+    ticket = gateway.admission.enter(gateway.spooling.room(request))
     try:
-        body = await read_body(request.stream, config.body_limit, config.body_timeout, ticket)
+        body = await gateway.spooling.read(request, ticket)
         # A last piece of 64 KiB or more leaves reading paused, and a disconnect unseen.
         if (transport := request.transport) is not None and not transport.is_closing():
             transport.resume_reading()
         record = _record(gateway, request, asked, caller, body)
         if key is not None:
             record = replace(record, idempotency_key=key)
-        found = envelope(record)
+        if record.claim is None:
+            found = envelope(record)
+        else:
+            found = await gateway.spooling.envelope(record, record.claim)
         streamed = found.stream
         _check_model(gateway, caller, found.model)
         del body
-        lasting = _lasting(gateway, request, record)
+        lasting = await _lasting(gateway, request, record)
         if lasting.keep:
             record = replace(record, keep=True)
         if lasting.wait is not None or (lasting.background and not streamed):
             return await detach(gateway, request, record, lasting)
         return await _exchange(gateway, request, record, ticket, lasting)
     finally:
+        gateway.spooling.give_up(request.gateway_id or "")
         ticket.leave(gateway.clock.monotonic() - began)
 
 
@@ -149,14 +152,15 @@ def _check_model(gateway: Gateway, caller: Caller, name: str) -> None:
 
 
 def _record(
-    gateway: Gateway, request: IncomingRequest, asked: Asked, caller: Caller, body: bytes
+    gateway: Gateway, request: IncomingRequest, asked: Asked, caller: Caller, body: Body
 ) -> Request:
     assert request.gateway_id is not None
     headers = request.headers
     wall = gateway.clock.time()
     return Request(
         request_id=request.gateway_id,
-        body=body,
+        body=body.content,
+        claim=body.claim,
         operation=asked.operation,
         dialect=request.dialect,
         source=gateway.source,
@@ -180,7 +184,7 @@ def _record(
     )
 
 
-def _lasting(gateway: Gateway, request: IncomingRequest, record: Request) -> Lasting:
+async def _lasting(gateway: Gateway, request: IncomingRequest, record: Request) -> Lasting:
     """How long the request outlives its connection. What is handed on as it is has its own ways."""
     keyed = record.idempotency_key is not None
     if record.relay is not None:
@@ -190,14 +194,29 @@ def _lasting(gateway: Gateway, request: IncomingRequest, record: Request) -> Las
         # Who comes again with the same key finds the answer, and not a call that was broken off.
         policy = "finish"
     found = how_long(request.headers, policy)
-    if record.dialect != "openai_responses" or b'"background"' not in record.body:
-        return found
-    wanted = asked_of_response(record.body)
-    if not wanted.background or record.operation != "chat":
-        return found
+    if await _in_background(gateway, record):
+        return replace(found, on_disconnect="background", background=True, wait=None)
+    return found
+
+
+async def _in_background(gateway: Gateway, record: Request) -> bool:
+    """Whether it asks for a Response for which nobody waits; InvalidRequest or BodyTooLarge if it may
+    not."""
+    claim = record.claim
+    if record.dialect != "openai_responses" or record.operation != "chat":
+        return False
+    if claim is None and b'"background"' not in record.body:
+        return False
+    wanted = (
+        asked_of_response(record.body) if claim is None else await gateway.spooling.asked(claim)
+    )
+    if not wanted.background:
+        return False
     if wanted.store is False:
         raise InvalidRequest("A response in the background must be stored: `store`.", param="store")
-    return replace(found, on_disconnect="background", background=True, wait=None)
+    if claim is not None:
+        raise BodyTooLarge("A response in the background must fit into a record of the log.")
+    return True
 
 
 async def _exchange(
@@ -211,6 +230,7 @@ async def _exchange(
     try:
         meet = _meeting(gateway, record, lasting)
         await gateway.log.publish(slot, record.body, to_headers(record), meet)
+        gateway.spooling.published(record.request_id)
         record = replace(record, body=b"")  # the log has it
         head = await first_record(slot)
         ticket.free_body()
@@ -236,7 +256,8 @@ async def _exchange(
 def _meeting(gateway: Gateway, record: Request, lasting: Lasting) -> bytes | None:
     """Equal requests meet in one partition; those that may be looked up are where their id says."""
     sharing = gateway.config.sharing
-    if sharing is None or lasting.keep or lasting.event_ids or record.idempotency_key:
+    alone = lasting.keep or lasting.event_ids or record.idempotency_key or record.claim is not None
+    if sharing is None or alone:
         return None
     return meeting_key(record, envelope(record).model, sharing)
 

@@ -8,6 +8,8 @@ pinned exactly.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -88,6 +90,28 @@ class Answer(HTTPResponse):
         await self._put(head)
         await self._slices(self.content)
         await self._writable()
+        self._finished(stream)
+
+    async def send_pieces(
+        self, stream: Any, timeout: float, size: int, pieces: AsyncGenerator[bytes, None]
+    ) -> None:
+        """Write a whole answer of `size` bytes as they come; SlowReader. What ends it too early breaks
+        the connection."""
+        self._attach(stream, timeout)
+        self._done = True
+        length = b"content-length: %d\r\n" % size
+        head = status_line(self.status) + self.lines + length + self._connection(stream)
+        stream.stage = Stage.RESPONSE
+        await self._put(head)
+        if not stream.head_only:
+            try:
+                async with aclosing(pieces):
+                    async for data in pieces:
+                        await self._slices(data)
+            except OSError:
+                self.abandon()
+                return
+            await self._writable()
         self._finished(stream)
 
     async def begin(self, stream: Any, timeout: float, data: bytes) -> None:

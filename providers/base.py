@@ -12,6 +12,7 @@ from typing_extensions import override
 from providers.canonical.answer import Answer, Event
 from providers.canonical.notes import Notes
 from providers.canonical.request import ChatRequest
+from providers.file_body import FileBody
 from schemas.errors import GatewayError, InvalidRequest
 from schemas.replies import Completed, Failed, Reply
 from schemas.requests import Request
@@ -105,10 +106,12 @@ class UpstreamRequest(Struct, frozen=True):
     headers: dict[str, str]
     body: bytes = b""
     proxy: str | None = None
+    file: FileBody | None = None  # instead of `body`: it is sent from there, piece by piece
 
     @override
     def __repr__(self) -> str:
-        return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"
+        size = len(self.body if self.file is None else self.file)
+        return f"UpstreamRequest({self.method} {self.url}, {size} bytes)"
 
 
 class Decoder(Protocol):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from providers.base import Decoder, Dialogue, Endpoint, PassThrough, Target, UpstreamRequest
 from providers.failure import failed
+from providers.file_body import whole
 from providers.headers import upstream_headers
 from providers.passed_on import relayed
 from schemas.envelopes import EVENT_STREAM, JSON, error_body, error_event
@@ -33,6 +34,8 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, Operation, Dialect], ...] = (
     (re.compile(r"/models/(?P<model>.+):generateContent"), "gemini", "chat", "gemini"),
     (re.compile(r"/models/(?P<model>.+):streamGenerateContent"), "gemini", "chat", "gemini"),
 )
+# In any of these dialects.
+_ANY_BODY = b'{"model":"","messages":[],"input":"","prompt":"","contents":[]}'
 
 
 class Relayed:
@@ -53,10 +56,14 @@ class Relayed:
         if "accept" not in request.http_headers:
             headers["Accept"] = "*/*"
         headers["Content-Type"] = request.content_type
-        if not request.body:
+        file = None
+        if request.file is not None:
+            file = whole(request.file)
+            headers["Content-Length"] = str(len(file))
+        elif not request.body:
             del headers["Content-Type"]
         self.sent = UpstreamRequest(
-            relay.method, endpoint.relay_url(path), headers, request.body, endpoint.proxy
+            relay.method, endpoint.relay_url(path), headers, request.body, endpoint.proxy, file
         )
         self._method = relay.method
         self._dialect = request.dialect
@@ -105,6 +112,9 @@ def _observer(
         if spoken not in observers or spoken not in target.endpoint.routes:
             return None
         model = found.groupdict().get("model")
+        if request.file is not None:
+            # Not even its model is known; what was used stands in the answer alone.
+            request = replace(request, body=_ANY_BODY)
         asked = replace(
             request,
             operation=operation,

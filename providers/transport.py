@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
@@ -16,6 +15,7 @@ from yarl import URL
 
 from providers.base import UpstreamRequest
 from providers.config import TransportConfig
+from providers.payload import payload
 from providers.proxies import Proxies
 from schemas.errors import (
     GatewayError,
@@ -26,9 +26,6 @@ from schemas.errors import (
 )
 
 _USER_AGENT = "sluice"
-_LARGE = (
-    1 << 20
-)  # aiohttp warns of larger bodies given as bytes; in pieces they let the loop breathe
 _PULSE = 1.0  # seconds between looks at a body that waits
 _GRACE = 0.25  # seconds for the last bytes of a body whose content is whole
 _NOT_HTTP = "The provider's answer is not valid HTTP."
@@ -105,7 +102,6 @@ class Call:
 
     async def __aenter__(self) -> UpstreamResponse:
         request = self._request
-        body = request.body
         loop = asyncio.get_running_loop()
         due = loop.time() + self._first if self._first else None
         patience = self._config.response_header_timeout
@@ -116,7 +112,7 @@ class Call:
                 response = await self._session.request(
                     request.method,
                     _url(request.url),
-                    data=io.BytesIO(body) if len(body) > _LARGE else body or None,
+                    data=payload(request),
                     headers=request.headers,
                     allow_redirects=False,
                     proxy=request.proxy,

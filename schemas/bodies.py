@@ -84,6 +84,8 @@ def envelope(request: Request) -> Envelope:
     """What the body asks for; InvalidRequest says what is wrong with it and where."""
     if request.operation in RELAYED:
         return _relayed(request)
+    if request.claim is not None and not request.body:
+        return Envelope(request.model or "", bool(request.stream))  # nobody has looked into it yet
     found = _READERS.get((request.operation, request.dialect))
     if found is None:
         raise InvalidRequest(f"There is no {request.operation} in the dialect {request.dialect}.")
@@ -187,7 +189,8 @@ def check_json(body: bytes) -> None:
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
-        if not body.isascii():
+        # One that is mapped from a file is looked into once more, as bytes, by a worker.
+        if isinstance(body, bytes) and not body.isascii():
             body.decode()  # msgspec skips over strings that it does not need without looking at them
         return decoder.decode(body)
     except UnicodeDecodeError as error:

@@ -11,7 +11,7 @@ GatewayError
 │   └── HeadersTooLarge             431
 ├── RateLimited                     429  come back later
 ├── Cancelled                       499  the caller went away, or asked for it
-├── InternalError                   500  our mistake
+├── InternalError ── BodyLost       500  our mistake
 ├── UpstreamError                   502  the provider's answer, or none
 │   ├── UpstreamUnreachable 502, KeyRefused 502, StreamTruncated 502
 │   └── UpstreamUnavailable 503, UpstreamTimeout 504
@@ -196,6 +196,13 @@ class Cancelled(GatewayError):
 
 class InternalError(GatewayError):
     """Something went wrong inside the gateway; the request is kept in the dead letters."""
+
+
+class BodyLost(InternalError):
+    """The body of the request is not in SPOOL_DIR as it was sent: send it again."""
+
+    code = "body_lost"
+    retryable = True
 
 
 class UpstreamError(GatewayError):

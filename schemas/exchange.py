@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from schemas.claims import Claim
 from schemas.requests import RELAYED, Position, Request
 from schemas.usage import Usage
 
@@ -25,14 +26,25 @@ REDELIVERED_TYPE = b"llm.exchange.redelivered"  # no exchange: counts a redelive
 
 
 class Body(Struct, frozen=True, omit_defaults=True):
-    """A body: JSON as it was sent, anything else as a JSON string (`text`, or `base64` if not UTF-8)."""
+    """A body: JSON as it was sent, anything else as a JSON string (`text`, or `base64` if not UTF-8).
+
+    Of one that was too large for the log only the claim check is there: an object with its `dataref`,
+    `size` and `digest`.
+    """
 
     body: Raw
-    format: Literal["json", "text", "base64"] = "json"
+    format: Literal["json", "text", "base64", "claim"] = "json"
     content_type: str = "application/json"
 
+    @property
+    def claim(self) -> Claim | None:
+        """Where the body was, if it was too large for the log."""
+        return msgspec.json.decode(self.body, type=Claim) if self.format == "claim" else None
+
     def content(self) -> bytes:
-        """The bytes as they were sent."""
+        """The bytes as they were sent; none of what a claim check stands for."""
+        if self.format == "claim":
+            return b""
         if self.format == "json":
             return bytes(self.body)
         text = msgspec.json.decode(self.body, type=str)
@@ -132,9 +144,16 @@ def decode(value: bytes) -> Exchange:
 
 def request_body(request: Request) -> Body:
     """The body of a request. All but relayed ones are known to be valid JSON."""
+    if request.claim is not None:
+        return claimed_body(request.claim, request.content_type)
     if request.operation in RELAYED:
         return any_body(request.body, request.content_type)
     return Body(Raw(request.body))
+
+
+def claimed_body(claim: Claim, content_type: str) -> Body:
+    """A body that was too large for the log."""
+    return Body(Raw(_encode(claim)), "claim", content_type)
 
 
 def any_body(body: bytes, content_type: str) -> Body:

@@ -10,6 +10,7 @@ import signal
 from typing import Literal, get_args
 
 FaultPoint = Literal[
+    "ingress.spooled",  # a large body is in its file, no record refers to it yet
     "ingress.accepted",  # the request is acknowledged by the log, nothing was answered
     "ingress.first_reply",  # the first reply was read, nothing of it was written to the client
     "ingress.mid_stream",  # part of a stream was written to the client

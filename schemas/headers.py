@@ -11,7 +11,11 @@ CE_TYPE = "ce_type"
 CE_SOURCE = "ce_source"
 CE_TIME = "ce_time"
 CE_EXPIRYTIME = "ce_expirytime"  # the absolute deadline, RFC 3339
+# its extension for claim checks: the value is in SPOOL_DIR, in the file of this name
+DATAREF = "ce_dataref"
 CONTENT_TYPE = "content-type"
+CONTENT_LENGTH = "content-length"  # bytes of what ce_dataref refers to
+CONTENT_DIGEST = "content-digest"  # the same's `sha-256=:…:`, as RFC 9530 has it
 # W3C Trace Context
 TRACEPARENT = "traceparent"
 # Spring Kafka request-reply; integers are big-endian, decimal text is accepted

@@ -22,6 +22,8 @@ MetricName = Literal[
     "sluice_in_flight_bytes",  # Gauge: their bodies
     "sluice_rejected_requests",  # Counter: refused before anything was published; reason
     "sluice_publish_duration_seconds",  # Histogram: produce to acknowledgement of a request
+    "sluice_spooled_requests",  # Counter: requests whose body went to SPOOL_DIR
+    "sluice_spool_swept_files",  # Counter: files in SPOOL_DIR that no request came back for
     "sluice_late_replies",  # Counter: reply records for requests that nobody waits for
     "sluice_stream_errors",  # Counter: answers that ended in-band; code
     "sluice_deliveries",  # Counter: records taken from llm.requests; kind
@@ -55,6 +57,8 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_in_flight_bytes": ("Bytes of the bodies of requests in flight", ()),
     "sluice_rejected_requests": ("Requests refused before anything was published", ("reason",)),
     "sluice_publish_duration_seconds": ("Produce to acknowledgement of a request", ()),
+    "sluice_spooled_requests": ("Requests whose body went to SPOOL_DIR", ()),
+    "sluice_spool_swept_files": ("Files in SPOOL_DIR that no request came back for", ()),
     "sluice_late_replies": ("Reply records for requests that nobody waits for", ()),
     "sluice_stream_errors": ("Answers that ended with an in-band error", ("code",)),
     "sluice_deliveries": ("Records taken from the request topic", ("kind",)),

@@ -10,7 +10,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas import headers as h
+from schemas import claims, headers as h
+from schemas.claims import Claim
 from schemas.errors import GatewayError
 from schemas.headers import Headers
 from schemas.usage import Usage
@@ -24,6 +25,8 @@ class Started(Struct, frozen=True, tag="started"):
     provider: str  # the instance that answers
     model: str  # as the provider knows it
     http_headers: dict[str, str] = {}  # of the upstream, those worth passing on
+    size: int | None = None  # bytes that will follow, where the provider says so beforehand
+    claim: Claim | None = None  # where the body is if it is too large for the log: no Chunk follows
 
 
 class Chunk(Struct, frozen=True, tag="chunk"):
@@ -87,6 +90,7 @@ class Head(Struct, frozen=True):
     provider: str = ""
     model: str = ""
     http_headers: bytes = b""  # JSON object, empty if none
+    claim: Claim | None = None  # where the body is; the record has none, and is the only one
 
 
 class ReplyRecord(Struct, frozen=True):
@@ -128,6 +132,8 @@ def to_headers(record: ReplyRecord, correlation_id: bytes | None) -> Headers:
             found.append((h.MODEL, head.model.encode()))
         if head.http_headers:
             found.append((h.HTTP_HEADERS, head.http_headers))
+        if head.claim is not None:
+            found += [(n, v.encode()) for n, v in claims.to_headers(head.claim) if v is not None]
     return found
 
 
@@ -142,6 +148,7 @@ def from_record(headers: tuple[tuple[str, bytes], ...], value: bytes | None) -> 
             found.get(h.PROVIDER, b"").decode(),
             found.get(h.MODEL, b"").decode(),
             found.get(h.HTTP_HEADERS, b""),
+            claims.from_headers(found),
         )
     count = found.get(h.COUNT)
     return ReplyRecord(

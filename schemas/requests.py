@@ -9,7 +9,8 @@ from typing import Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from schemas import headers as h
+from schemas import claims, headers as h
+from schemas.claims import Claim, Stored
 from schemas.clock import from_rfc3339, rfc3339, within_calendar
 from schemas.headers import Headers
 from schemas.replies import Address
@@ -83,6 +84,8 @@ class Request(Struct, frozen=True, kw_only=True):
     cache: str | None = None  # what its caller says of caches: directives, as in HTTP
     keep: bool = False  # the answer is kept whole, to be fetched when nobody waits for it
     idempotency_key: str | None = None  # requests of one owner with an equal one make one call
+    claim: Claim | None = None  # where the body is if it is too large for a record; `body` is empty
+    file: Stored | None = None  # the same on this machine, to be sent from there. Never in a record
 
 
 class Relay(Struct, frozen=True):
@@ -137,6 +140,8 @@ def _optional(request: Request) -> Iterator[tuple[str, str | None]]:
         yield h.PROVIDER, relay.provider
         yield h.METHOD, relay.method
         yield h.PATH, relay.path
+    if request.claim is not None:
+        yield from claims.to_headers(request.claim)
 
 
 class Malformed(Exception):
@@ -159,7 +164,8 @@ def from_record(
     try:
         reply_to = _reply_to(headers)
         _check_version(headers.get(h.SCHEMA_VERSION, b"1"))
-        if value is None:
+        claim = claims.from_headers(headers)
+        if value is None and claim is None:
             raise ValueError("the record has no value; a request's value is its JSON body")
         ce_type = headers.get(h.CE_TYPE, b"llm.request.chat")
         if ce_type not in TYPES:
@@ -170,7 +176,7 @@ def from_record(
         created, deadline = _text(headers, h.CE_TIME), _text(headers, h.CE_EXPIRYTIME)
         return Request(
             request_id=_request_id(headers, source, position),
-            body=value,
+            body=b"" if value is None or claim is not None else value,
             operation=TYPES[ce_type],
             dialect=_dialect(headers),
             source=source,
@@ -191,6 +197,7 @@ def from_record(
             cache=_text(headers, h.CACHE),
             keep=bool(_flag(headers, h.KEEP)),
             idempotency_key=_text(headers, h.IDEMPOTENCY_KEY),
+            claim=claim,
         )
     except UnicodeDecodeError as error:
         raise Malformed(f"a header is not UTF-8: {error.object[:40]!r}", reply_to) from error

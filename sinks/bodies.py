@@ -9,15 +9,18 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
+from schemas.claims import Claim
 from schemas.exchange import Body
 from sinks.fold import fold
 
-Format = Literal["json", "text", "base64"]
+Format = Literal["json", "text", "base64", "claim"]
+OBJECTS = ("json", "claim")  # whose body is a sub-document
 # MongoDB holds 100 levels, of which the document around a body uses some.
 MAX_DEPTH = 90
 SHORT = 8192
 
 _encode = msgspec.json.Encoder().encode
+_decode_claim = msgspec.json.Decoder(Claim).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode = msgspec.json.Decoder().decode
 
@@ -65,7 +68,7 @@ def as_text(body: StoredBody, limit: int) -> StoredBody:
     """The same as a string of at most `limit` bytes, for what cannot be held as a sub-document."""
     if body.body is UNSET:
         return body
-    if body.format == "json":
+    if body.format in OBJECTS:
         text, format_ = bytes(body.body).decode(), "text"
     else:
         text, format_ = _decode_text(body.body), body.format
@@ -84,6 +87,8 @@ def is_stream(body: Body) -> bool:
 
 def size(body: Body) -> int:
     """The number of bytes that were sent."""
+    if body.format == "claim":
+        return _decode_claim(body.body).size or 0
     if body.format == "json":
         return len(body.body)
     text = _decode_text(body.body)

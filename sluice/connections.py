@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from schemas.kafka import KafkaConfig
 from schemas.kinds import KINDS
+from schemas.spool import Spool
 from schemas.tasks import Tasks
 from sluice import aiokafka_uvloop, scrape, topics
 from sluice.config_log import ConfigLog
 from sluice.process import CannotStart, Context
-from sluice.settings import Settings, configs, gateway, kafka as kafka_rows
+from sluice.settings import Settings, configs, gateway, kafka as kafka_rows, spool as spool_rows
+
+SIGNING = 3600.0  # seconds
 
 if TYPE_CHECKING:
     from providers.registry import Registry
@@ -29,6 +33,31 @@ def kafka_config(settings: Settings) -> KafkaConfig:
             f"{settings.data_dir}: set it, or run `sluice serve`"
         )
     return configs.kafka_config(settings, servers)
+
+
+@asynccontextmanager
+async def spool(context: Context, role: str) -> AsyncIterator[Spool | None]:
+    """The folder of large bodies, if there is one; while the block runs the folder says who uses it."""
+    if (folder := spool_rows.folder(context.settings)) is None:
+        yield None
+        return
+    try:
+        found = Spool(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotStart(f"{spool_rows.SPOOL_DIR.name}: {folder}: {reason}") from error
+    tasks = Tasks()
+    tasks.start(_signing(found, role), name="sign the spool")
+    try:
+        yield found
+    finally:
+        await tasks.abort()
+
+
+async def _signing(found: Spool, role: str) -> None:
+    while True:
+        await asyncio.to_thread(found.sign, role)
+        await asyncio.sleep(SIGNING)
 
 
 @asynccontextmanager

@@ -5,6 +5,8 @@ Every role imports its parts itself: none pays for another's libraries.
 
 from __future__ import annotations
 
+import asyncio
+
 from sluice.process import CannotStart, Context
 from sluice.settings import configs, gateway, kafka as kafka_rows
 
@@ -23,6 +25,7 @@ async def ingress(context: Context) -> None:
     config = configs.ingress_config(context.settings)
     async with (
         connections.providers(context) as (registry, _transport),
+        connections.spool(context, "ingress"),
         answers.answers(context) as store,
         desks(context, kafka, config.slot) as operations,
     ):
@@ -55,6 +58,7 @@ async def streams(context: Context) -> None:
     from streams.recall import Recall
     from streams.stages import Handler
     from streams.stages.call import Caller
+    from streams.stages.claims import Claims
     from streams.stages.idempotency import Idempotency, Read
     from streams.stages.resources import Resources
 
@@ -62,6 +66,7 @@ async def streams(context: Context) -> None:
     async with (
         connections.metrics(context),
         connections.providers(context) as (registry, transport),
+        connections.spool(context, "streams") as spool,
         answers.answers(context) as store,
     ):
         if not await connections.topics_made(context, kafka):
@@ -77,6 +82,7 @@ async def streams(context: Context) -> None:
             def pipeline(keys: Keys, read: Read) -> Handler:
                 return topology.pipeline(
                     caller,
+                    claims=lambda handler: Claims(handler, spool, config.max_held_bytes),
                     idempotency=lambda handler: Idempotency(
                         handler, keys, read, context.clock, context.metrics
                     ),
@@ -88,6 +94,10 @@ async def streams(context: Context) -> None:
                 )
 
             worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
+            if spool is not None:
+                worker.inflight.settled = lambda claim: asyncio.to_thread(
+                    spool.remove, claim.dataref
+                )
             worker.control.on_purge = cached.purge
             await app.run(worker, context.stop, lambda: context.ready(""))
 

@@ -69,7 +69,12 @@ class Answer:
         """Note what goes on the first record; nothing is sent yet."""
         extra = msgspec.json.encode(started.http_headers) if started.http_headers else b""
         self._head = Head(
-            started.status, started.content_type, started.provider, started.model, extra
+            started.status,
+            started.content_type,
+            started.provider,
+            started.model,
+            extra,
+            started.claim,
         )
 
     async def tell_begun(self) -> None:

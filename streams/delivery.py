@@ -42,6 +42,7 @@ class Delivery:
     __slots__ = (
         "attempt",
         "begun",
+        "buried",
         "decided",
         "envelope",
         "floor",
@@ -71,6 +72,7 @@ class Delivery:
         self.started = False
         self.running = False  # now, in this process
         self.handed = False  # its partition was revoked while it ran: the next owner waits for us
+        self.buried = False  # its record is in the dead letters, too
         self.begun = False  # bytes of the answer may have reached the client
         self.decided = False  # the outcome is fixed, nothing stops it any more
         self.floor: int | None = None

@@ -29,7 +29,7 @@ from streams.dead_letters import DeadLetters
 from streams.delivery import Delivery, Message
 from streams.log import Undeliverable
 from streams.outcomes import Outcomes
-from streams.settlement import Result, Times, settle
+from streams.settlement import Result, Times, head_of, settle
 from streams.stages import Call, Handler
 
 log = structlog.get_logger()
@@ -74,7 +74,7 @@ class Handling:
     async def _give_up(self, delivery: Delivery, error: Exception) -> None:
         """The last resort: nothing of the request itself is used but its bytes and its id."""
         reason = "".join(traceback.format_exception(error))
-        await self._dead_letters.bury(delivery.message, type(error).__qualname__, reason)
+        await self._bury(delivery, type(error).__qualname__, reason)
         failure = InternalError()
         now = rfc3339(self._clock.time())
         exchange = Exchange(
@@ -107,6 +107,10 @@ class Handling:
         answer.start(Started(failure.status, JSON, "", ""))
         await answer.finish(error_body(delivery.request.dialect, failure), failed=True)
 
+    async def _bury(self, delivery: Delivery, kind: str, reason: str) -> None:
+        delivery.buried = True
+        await self._dead_letters.bury(delivery.message, kind, reason)
+
     async def _run(self, delivery: Delivery, *, redelivered: bool) -> None:
         partition, request_id = delivery.message.partition, delivery.request.request_id
         if (offset := self._outcomes.find(partition, request_id)) is not None:
@@ -131,7 +135,7 @@ class Handling:
         times = Times(self._clock)
         if redelivered and not await self._count(delivery):
             error = InternalError("The request was given up: a worker died of it three times.")
-            await self._dead_letters.bury(delivery.message, "GivenUp", error.message)
+            await self._bury(delivery, "GivenUp", error.message)
             result = Result(call).failed(Failed(error, error.status), "failed", begun=False)
             answer = await self._answer_of(delivery)
         else:
@@ -215,7 +219,7 @@ class Handling:
             delivery.stoppable = False
             log.exception("request_crashed", request_id=call.request.request_id)
             reason = "".join(traceback.format_exception(error))
-            await self._dead_letters.bury(delivery.message, type(error).__qualname__, reason)
+            await self._bury(delivery, type(error).__qualname__, reason)
             failure = InternalError()
             return result.failed(Failed(failure, failure.status), "failed", begun=answer.begun)
         finally:
@@ -265,7 +269,7 @@ class Handling:
             return
         attempt = exchange.delivery_attempt + 1
         answer = Answer(self._sender, delivery.request.request_id, to, attempt, replay=True)
-        answer.start(_head_of(exchange))
+        answer.start(head_of(exchange))
         body = exchange.response.content() if exchange.response else b""
         await answer.finish(body, failed=exchange.error is not None)
 
@@ -286,15 +290,3 @@ class Handling:
 def _dialect(headers: dict[str, bytes]) -> str:
     """The dialect in which the sender of a record understands an error."""
     return headers.get(h.DIALECT, b"openai_chat").decode(errors="replace")
-
-
-def _head_of(exchange: Exchange) -> Started:
-    headers = exchange.http_headers if isinstance(exchange.http_headers, dict) else {}
-    content_type = exchange.response.content_type if exchange.response else JSON
-    return Started(
-        exchange.status,
-        content_type,
-        exchange.provider or "",
-        exchange.response_model or "",
-        headers,
-    )

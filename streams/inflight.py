@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
+from schemas.claims import Claim
 from schemas.clock import Clock
 from schemas.faultpoints import reach
 from schemas.metrics import Metrics
@@ -52,6 +53,8 @@ class Inflight:
         self.redeliveries: Callable[[int, str], int] = lambda partition, request_id: 0
         self.elsewhere: Elsewhere
         self.fatal: Callable[[BaseException], None] = lambda error: None
+        # Removes the body of a claim check: its request has its outcome.
+        self.settled: Callable[[Claim], Awaitable[None]] | None = None
         self.tasks = Tasks()
         self._mover = Mover(producers, self.tasks, metrics)
         self._live: dict[str, Delivery] = {}
@@ -174,6 +177,10 @@ class Inflight:
             await self._handling.run(delivery, redelivered=redelivered)
             if delivery.handed:
                 await self.elsewhere.tell(delivery)
+            claim = delivery.request.claim
+            # What is in the dead letters may be sent again, and needs it.
+            if claim is not None and self.settled is not None and not delivery.buried:
+                await self.settled(claim)
         except asyncio.CancelledError as error:
             if not self._aborting:  # nobody else may cancel it here: it would never be finished
                 self.fatal(error)

@@ -95,7 +95,8 @@ class Result:
         provider, model = (started.provider, started.model) if started else ("", "")
         if started is None and self._call.attempts:
             provider, model = self._call.attempts[-1].provider, self._call.attempts[-1].model
-        return Started(self.status, self.content_type, provider, model, headers)
+        claim = started.claim if started and self.error is None else None
+        return Started(self.status, self.content_type, provider, model, headers, claim=claim)
 
 
 def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exchange:
@@ -119,7 +120,9 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         kafka=delivery.position,
         timings=times.timings(request.created, call),
         request=exchanges.request_body(request),
-        response=exchanges.any_body(b"".join([*result.body, result.final]), result.content_type),
+        response=exchanges.claimed_body(head.claim, result.content_type)
+        if head.claim is not None
+        else exchanges.any_body(b"".join([*result.body, result.final]), result.content_type),
         client=request.client,
         client_ip=request.client_ip,
         client_request_id=request.client_request_id,
@@ -137,6 +140,20 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         repeats=call.repeats,
         http_headers=head.http_headers or UNSET,
         keep=request.keep,
+    )
+
+
+def head_of(exchange: Exchange) -> Started:
+    """What stands on the first record of an answer that is told again."""
+    headers = exchange.http_headers if isinstance(exchange.http_headers, dict) else {}
+    content_type = exchange.response.content_type if exchange.response else envelopes.JSON
+    return Started(
+        exchange.status,
+        content_type,
+        exchange.provider or "",
+        exchange.response_model or "",
+        headers,
+        claim=exchange.response.claim if exchange.response else None,
     )
 
 

@@ -1,6 +1,6 @@
 """What happens to a request, top to bottom. The only file with `@app.agent`.
 
-llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ idempotency ─▶ resources ─▶ failover ─▶ call ─▶ provider
+llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ claims ─▶ idempotency ─▶ resources ─▶ failover ─▶ call ─▶ provider
                                           │
                                           ├─▶ llm.exchanges   the outcome, first
                                           ├─▶ llm.replies     its last piece, then
@@ -22,6 +22,7 @@ from streams.stages import Handler, Stage, compose
 def pipeline(
     call: Handler,
     *,
+    claims: Stage,
     idempotency: Stage,
     resources: Stage,
     failover: Stage,
@@ -29,6 +30,7 @@ def pipeline(
 ) -> Handler:
     """The stages around the provider's call, outermost first."""
     return compose(
+        claims,  # bodies that were too large for the log are fetched
         idempotency,  # one call for all requests with one key
         resources,  # files and batches: as many calls as it takes
         *cached,  # kept answers, then equal calls under way; nothing if answers are not cached

@@ -100,6 +100,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/providers/dialects/openai_responses/test_sdk.py",
         "what it writes, the SDK reads",
     ),
+    "providers/payload.py": ("tests/providers/test_transport.py", "seen in what is sent"),
     "providers/configured.py": ("tests/providers/test_instances.py", "one reading in three files"),
     "providers/fields.py": ("tests/providers/test_instances.py", "one reading in three files"),
     "providers/knowledge.py": ("tests/providers/test_pricelist.py", "the two ends of one question"),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from providers.base import Client, Context, Target, Upstream, UpstreamRequest
 from providers.canonical.notes import Notes
 from providers.canonical.request import ChatRequest
-from providers.resources import lines, multipart
+from providers.resources import lines
 from providers.resources.asked import Asked
 from providers.resources.shelf import (
     Item,
@@ -24,6 +24,7 @@ from providers.resources.shelf import (
     route_of,
     sent,
     unreadable,
+    upload,
     with_id,
     with_query,
 )
@@ -111,7 +112,6 @@ class AnthropicShelf:
     ) -> UpstreamRequest:
         url = route_of(self.target, "anthropic", asked.resource)
         method = _METHODS.get(asked.verb, "GET")
-        request = asked.request
         if asked.id:
             found = with_id(url, asked.id, _TAILS.get(asked.verb, ""))
             return self._sent(sent(asked, self.target, found, method=method), asked)
@@ -121,10 +121,7 @@ class AnthropicShelf:
                 query["after_id"] = after
             return self._sent(sent(asked, self.target, with_query(url, query)), asked)
         if asked.resource == "files":
-            kind = request.content_type
-            body = multipart.without(request.body, kind, _NOT_THEIRS)
-            made = sent(asked, self.target, url, method="POST", body=body, content_type=kind)
-            return self._sent(made, asked)
+            return self._sent(upload(asked, self.target, url, _NOT_THEIRS), asked)
         body = self._new(asked, resolve)
         return self._sent(sent(asked, self.target, url, method="POST", body=body), asked)
 

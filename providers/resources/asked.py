@@ -80,6 +80,8 @@ def parse(request: Request) -> Asked:
 
 
 def _named(request: Request) -> str | None:
+    if request.file is not None:
+        return multipart.field_in(request.file, "provider")
     if not request.body:
         return None
     if not request.content_type.startswith("application/json"):

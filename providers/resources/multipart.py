@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import BinaryIO
+
+from providers.file_body import FileBody, Span
+from schemas.claims import Part, Stored
 
 _BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _NAME = re.compile(rb';[ \t]*name="([^"]*)"', re.IGNORECASE)
+
+
+_VALUE = 1024  # bytes of a field's value that are looked at in a file
+_HEAD = 8192  # bytes in which the head of a part ends
+_PIECE = 1 << 20  # bytes
 
 
 def field(body: bytes, content_type: str, name: str) -> str | None:
@@ -26,6 +36,60 @@ def without(body: bytes, content_type: str, names: Iterable[str]) -> bytes:
     border = b"--" + (_boundary(content_type) or b"")
     kept = [border + b"\r\n" + raw + b"\r\n" for name, raw, _ in parts if name not in left_out]
     return b"".join(kept) + border + b"--\r\n"
+
+
+def index(file: BinaryIO, content_type: str) -> tuple[Part, ...]:
+    """Where the parts of a body lie in a file; none if it has none. Reads it, a piece at a time: may
+    block."""
+    if (boundary := _boundary(content_type)) is None:
+        return ()
+    border = b"--" + boundary
+    found: list[Part] = []
+    starts = list(_borders(file, border))
+    for start, end in pairwise(starts):
+        file.seek(start)
+        head, _, value = file.read(min(end - start, _HEAD)).partition(b"\r\n\r\n")
+        if head[len(border) : len(border) + 2] == b"--":
+            return tuple(found)
+        if (name := _name(head)) is not None:
+            found.append(Part(name, start, end, value[:_VALUE].removesuffix(b"\r\n")))
+    file.seek(starts[-1] + len(border) if starts else 0)
+    return tuple(found) if file.read(2) == b"--" else ()  # else it is cut off: who knows its parts?
+
+
+def _borders(file: BinaryIO, border: bytes) -> Iterator[int]:
+    """Where lines begin that begin with a border."""
+    mark = b"\r\n" + border
+    held, at = b"\r\n", -2  # what was read and not looked at, and where it begins
+    while data := file.read(_PIECE):
+        held += data
+        looked = 0
+        while (found := held.find(mark, looked)) >= 0:
+            yield at + found + 2
+            looked = found + 1
+        dropped = max(looked, len(held) - len(mark) + 1)
+        held, at = held[dropped:], at + dropped
+
+
+def field_in(stored: Stored, name: str) -> str | None:
+    """The value of the first field of that name in a file; None if there is none."""
+    for part in stored.parts:
+        if part.name == name:
+            return part.value.decode(errors="replace")
+    return None
+
+
+def file_without(stored: Stored, names: Iterable[str]) -> FileBody:
+    """What stands in a file without the fields of those names."""
+    left_out = frozenset(names)
+    spans = []
+    at = 0
+    for part in stored.parts:
+        if part.name in left_out:
+            spans.append(Span(at, part.start))
+            at = part.end
+    spans.append(Span(at, stored.size))
+    return FileBody(stored.path, tuple(span for span in spans if span.end > span.start))
 
 
 def made(boundary: str, fields: dict[str, str], name: str, content: bytes) -> bytes:
@@ -59,7 +123,12 @@ def _parts(body: bytes, content_type: str) -> Iterator[tuple[str, bytes, bytes]]
             return
         raw = piece.lstrip(b" \t").removeprefix(b"\r\n")
         head, _, value = raw.partition(b"\r\n\r\n")
-        for line in head.split(b"\r\n"):
-            if line.lower().startswith(b"content-disposition:") and (found := _NAME.search(line)):
-                yield found[1].decode(errors="replace"), raw, value
-                break
+        if (name := _name(head)) is not None:
+            yield name, raw, value
+
+
+def _name(head: bytes) -> str | None:
+    for line in head.split(b"\r\n"):
+        if line.lower().startswith(b"content-disposition:") and (found := _NAME.search(line)):
+            return found[1].decode(errors="replace")
+    return None

@@ -17,6 +17,7 @@ from providers.resources.shelf import (
     route_of,
     sent,
     unreadable,
+    upload,
     with_id,
     with_query,
 )
@@ -115,10 +116,7 @@ class OpenAIShelf:
             return sent(asked, self.target, with_query(url, asked.query))
         request = asked.request
         if asked.resource == "files":
-            body = multipart.without(request.body, request.content_type, _OURS)
-            return sent(
-                asked, self.target, url, method=method, body=body, content_type=request.content_type
-            )
+            return upload(asked, self.target, url, _OURS)
         return sent(asked, self.target, url, method=method, body=_new(request.body, uploaded))
 
     def item(self, body: bytes) -> Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from providers.base import Target, UpstreamRequest
 from providers.headers import upstream_headers
+from providers.resources import multipart
 from providers.resources.asked import Asked, Resource
 from schemas.errors import UpstreamError
 
@@ -101,6 +102,19 @@ def sent(
     if not body:
         del headers["Content-Type"]
     return UpstreamRequest(method, url, headers, body, target.endpoint.proxy)
+
+
+def upload(asked: Asked, target: Target, url: str, not_theirs: Iterable[str]) -> UpstreamRequest:
+    """The multipart body of a caller, handed on without the fields that are not the provider's."""
+    request = asked.request
+    kind = request.content_type
+    if request.file is None:
+        body = multipart.without(request.body, kind, not_theirs)
+        return sent(asked, target, url, method="POST", body=body, content_type=kind)
+    file = multipart.file_without(request.file, not_theirs)
+    made = sent(asked, target, url, method="POST", content_type=kind)
+    headers = {**made.headers, "Content-Type": kind, "Content-Length": str(len(file))}
+    return replace(made, headers=headers, file=file)
 
 
 def with_id(url: str, resource_id: str, tail: str = "") -> str:

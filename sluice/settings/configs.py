@@ -13,7 +13,7 @@ from schemas.identity import Sharing
 from schemas.kafka import KafkaConfig
 from schemas.topics import Retention, Topic, Topics, table
 from sinks.config import SinkConfig, StorageType
-from sluice.settings import caching, gateway, kafka, routing, upstream, work
+from sluice.settings import caching, gateway, kafka, routing, spool, upstream, work
 from sluice.settings.loading import Settings
 from streams.caches.config import CacheConfig
 from streams.caches.rules import Rules
@@ -72,6 +72,8 @@ def ingress_config(settings: Settings) -> IngressConfig:
         partitions=settings[kafka.PARTITIONS],
         body_limit=settings[gateway.BODY_SIZE_LIMIT],
         body_timeout=settings[gateway.BODY_TIMEOUT],
+        spool_dir=spool.folder(settings),
+        spool_retention=settings[spool.SPOOL_RETENTION],
         request_timeout=settings[upstream.HTTP_TIMEOUT],
         publish_timeout=settings[gateway.PUBLISH_TIMEOUT],
         max_in_flight=settings[gateway.MAX_IN_FLIGHT],

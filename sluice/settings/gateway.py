@@ -70,15 +70,16 @@ TRUSTED_PROXIES = Setting[tuple[str, ...]](
 )
 BODY_SIZE_LIMIT = Setting(
     name="BODY_SIZE_LIMIT",
-    kind=size(1 << 10, 15 << 20),
+    kind=size(1 << 10, 16 << 30),
     default=_INGRESS.body_limit,
-    summary="Largest request body; a larger one is answered by 413.",
+    summary="Largest request body; a larger one is answered by 413. More than 15M need `SPOOL_DIR`.",
 )
 BODY_TIMEOUT = Setting(
     name="INGRESS_BODY_TIMEOUT",
     kind=duration(0.1, 3600),
     default=_INGRESS.body_timeout,
-    summary="A request's body must have arrived by then, however slowly it trickles.",
+    summary="A request's body must have arrived by then, however slowly it trickles; one of more than "
+    "15M has as long again for each further 15M.",
 )
 PUBLISH_TIMEOUT = Setting(
     name="INGRESS_PUBLISH_TIMEOUT",

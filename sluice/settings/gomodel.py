@@ -162,7 +162,7 @@ HONOURED = {
     "PORT": "",
     "BASE_PATH": "",
     "GOMODEL_MASTER_KEY": "also `SLUICE_MASTER_KEY`, as with every `GOMODEL_X`",
-    "BODY_SIZE_LIMIT": "at most 15M: a body travels in one record of the log",
+    "BODY_SIZE_LIMIT": "up to 16G; above 15M a body goes by a file: see `SPOOL_DIR`",
     "ENABLE_PASSTHROUGH_ROUTES": "",
     "ALLOW_PASSTHROUGH_V1_ALIAS": "",
     "ENABLED_PASSTHROUGH_PROVIDERS": "also names of instances; `all` or `*` is every provider",

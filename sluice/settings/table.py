@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.settings import caching, gateway, gomodel, kafka, routing, upstream, work
+from sluice.settings import caching, gateway, gomodel, kafka, routing, spool, upstream, work
 from sluice.settings.setting import Group, Setting
 
 GROUPS: tuple[Group, ...] = (
     gateway.HTTP_GROUP,
+    spool.GROUP,
     gateway.PROGRAM_GROUP,
     kafka.KAFKA_GROUP,
     kafka.TOPICS_GROUP,

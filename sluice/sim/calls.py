@@ -9,6 +9,7 @@ from msgspec import Struct
 _MAX_ENTRIES = 100_000
 _MAX_KEPT = 2_000  # requests
 _MAX_BYTES = 16 << 20  # of their bodies
+MAX_SHOWN = 4 << 20  # bytes of one body
 
 
 class Received(Struct, frozen=True):
@@ -18,7 +19,7 @@ class Received(Struct, frozen=True):
     path: str
     query: str
     headers: dict[str, str]  # names in lower case
-    body: str  # bytes that are not UTF-8 are replaced
+    body: str  # its first MAX_SHOWN bytes; those that are not UTF-8 are replaced
 
 
 class Tally:

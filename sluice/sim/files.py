@@ -58,11 +58,11 @@ class Files:
     async def _upload(self, request: web.Request) -> web.Response:
         form = _form(request.headers.get("content-type", ""), await request.read())
         sent = form.get("file")
-        name = sent.get_filename() if sent else None
+        name = sent.head.get_filename() if sent else None
         if sent is None or name is None:
             return missing("'file' is a required property", 400)
-        purpose = _bytes(form["purpose"]).decode() if "purpose" in form else "user_data"
-        file = self.keep(name, sent.get_content_type(), purpose, _bytes(sent))
+        purpose = form["purpose"].data.decode() if "purpose" in form else "user_data"
+        file = self.keep(name, sent.head.get_content_type(), purpose, sent.data)
         return answer(_shape(request, file))
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -97,18 +97,24 @@ def missing(message: str, status: int = 404) -> web.Response:
     return web.Response(status=status, body=body, content_type=JSON)
 
 
-def _form(content_type: str, body: bytes) -> dict[str, EmailMessage]:
+class _Part(Struct, frozen=True):
+    head: EmailMessage
+    data: bytes
+
+
+def _form(content_type: str, body: bytes) -> dict[str, _Part]:
     """The fields of a multipart body. aiohttp's own parser wants a body that nobody has read yet."""
-    head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    message = BytesParser(EmailMessage, policy=policy.HTTP).parsebytes(head + body)
-    parts = [part for part in message.iter_parts() if isinstance(part, EmailMessage)]
-    return {str(part.get_param("name", header="content-disposition")): part for part in parts}
+    boundary = str(_head(f"Content-Type: {content_type}".encode()).get_param("boundary", ""))
+    form = {}
+    for piece in (b"\r\n" + body).split(b"\r\n--" + boundary.encode())[1:-1]:
+        lines, _, data = piece.partition(b"\r\n\r\n")
+        head = _head(lines.lstrip())
+        form[str(head.get_param("name", header="content-disposition"))] = _Part(head, data)
+    return form
 
 
-def _bytes(part: EmailMessage) -> bytes:
-    found = part.get_payload(decode=True)
-    assert isinstance(found, bytes)
-    return found
+def _head(lines: bytes) -> EmailMessage:
+    return BytesParser(EmailMessage, policy=policy.HTTP).parsebytes(lines + b"\r\n\r\n")
 
 
 def _unknown(request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from sluice.sim import listing
 from sluice.sim.ask import Call, Refused
 from sluice.sim.base import Dialect
 from sluice.sim.batches import Batches
-from sluice.sim.calls import Calls, Received
+from sluice.sim.calls import MAX_SHOWN, Calls, Received
 from sluice.sim.dialects.chat import Chat
 from sluice.sim.dialects.completions import Completions
 from sluice.sim.dialects.counting import Compact, CountTokens, GeminiCount, InputTokens
@@ -110,7 +110,7 @@ class _Server:
         @web.middleware
         async def keep(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not request.path.startswith("/calls"):
-                body = (await request.read()).decode(errors="replace")
+                body = (await request.read())[:MAX_SHOWN].decode(errors="replace")
                 headers = {name.lower(): value for name, value in request.headers.items()}
                 self._calls.keep(
                     Received(request.method, request.path, request.query_string, headers, body)

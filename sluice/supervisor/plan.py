@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from providers.instances import Instance
 from sluice import ports, telemetry
-from sluice.settings import Settings, configs, gateway, kafka
+from sluice.settings import Settings, configs, gateway, kafka, spool
 from sluice.supervisor.child import Spec
 
 # The order of the start; the stop has its own, since requests are answered by those behind.
@@ -64,6 +64,8 @@ class Plan:
         variables["SHUTDOWN_TIMEOUT"] = f"{max(self.stop_seconds(role), 1):g}"
         if self.bootstrap:
             variables["KAFKA_BOOTSTRAP_SERVERS"] = self.bootstrap
+        if self.embedded and (folder := spool.folder(self.settings)) is not None:
+            variables[spool.SPOOL_DIR.name] = str(folder)  # to them the broker is as any other
         if self._sim_url:
             variables["SLUICE_SIM_URL"] = self._sim_url
         if role == "sim":

@@ -106,6 +106,7 @@ class Caller:
                     target.instance,
                     target.model,
                     _http_headers(call.request, response, dialogue),
+                    _length(response),
                 )
                 decoder = dialogue.decoder(response.content_type)
                 call.abort = decoder.abort
@@ -134,6 +135,12 @@ class Caller:
             self._metrics.histogram("sluice_first_token_seconds", provider).observe(
                 first - attempt.begun
             )
+
+
+def _length(response: UpstreamResponse) -> int | None:
+    """Bytes of the body, if the provider has said so."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else None
 
 
 def _http_headers(

@@ -102,7 +102,7 @@ class Idempotency:
             return [self._refusal()]
         try:
             exchange = await self._read(key.partition, kept.offset)
-            if (body := exchange.response) is None:
+            if (body := exchange.response) is None or body.format == "claim":
                 raise LookupError
         except LookupError:
             self._keys.forget(key)

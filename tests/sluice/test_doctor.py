@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from schemas.spool import Spool
 from sluice.doctor import Finding, examine
+from sluice.doctor.spool import check_spool
 from sluice.doctor.surroundings import check_settings
 from sluice.settings import load
 from tests import services
@@ -51,6 +53,25 @@ async def test_everything_configured_is_well(
         "settings": "ok", "data folder": "ok", "port": "ok", "Kafka": "ok", "topics": "note",
         "store": "ok", "Redis": "ok", "providers": "note",
     }  # fmt: skip
+
+
+async def test_the_folder_of_large_bodies(tmp_path: Path) -> None:
+    """One that is not there is wrong; one on a disk of this machine is right for roles on this machine,
+    and it is said who uses it."""
+    folder = tmp_path / "spool"
+    cluster = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "SPOOL_DIR": str(folder)}
+
+    missing = (await findings(tmp_path, SPOOL_DIR=str(folder)))["large bodies"]
+    Spool(folder).sign("ingress")
+    local = await check_spool(load(cluster, tmp_path))
+    (folder / ".seen-streams@elsewhere").touch()
+    shared = await check_spool(load(cluster, tmp_path))
+
+    assert (missing.state, "SPOOL_DIR" in missing.mend) == ("wrong", True)
+    assert [(each.state, "ingress@" in each.detail) for each in local] == [("note", True)]
+    assert [(each.state, "streams@elsewhere" in each.detail) for each in shared] == [("ok", True)]
+    assert sorted(each.name for each in folder.iterdir() if "@" not in each.name) == []
+    assert await check_spool(load({}, tmp_path)) == []
 
 
 async def test_a_wrong_password(tmp_path: Path, kafka_sasl: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from sluice.settings import (
     near_misses,
     pages,
     render,
+    spool,
     work,
 )
 from sluice.settings.setting import Setting
@@ -60,7 +61,10 @@ def test_defaults_are_those_of_the_structs(tmp_path: Path) -> None:
     settings = load({}, tmp_path)
     # Which vendors there are is no business of the ingress.
     passed = ("openai", "anthropic", "openrouter", "zai", "vllm")
-    assert configs.ingress_config(settings) == IngressConfig(passthrough_providers=passed)
+    spool = settings.data_dir / "spool"
+    assert configs.ingress_config(settings) == IngressConfig(
+        passthrough_providers=passed, spool_dir=spool
+    )
     assert configs.streams_config(settings) == StreamsConfig()
     assert configs.transport_config(settings) == TransportConfig()
     assert configs.registry_config(settings) == RegistryConfig()
@@ -79,6 +83,19 @@ def test_environment_over_dotenv_over_config(tmp_path: Path) -> None:
     assert settings.origins["PORT"] == "environment"
     assert settings.origins["HOST"] == ".env line 2"
     assert settings.origins["LOG_LEVEL"] == "config.yaml key log_level"
+
+
+def test_large_bodies_need_a_folder(tmp_path: Path) -> None:
+    """With the embedded broker there is one without being asked for; on a cluster, where roles may run on
+    several machines, it must be said, or the limit cannot be had."""
+    cluster = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
+    given = {**cluster, "SPOOL_DIR": "/mnt/spool", "BODY_SIZE_LIMIT": "100M"}
+
+    assert spool.folder(load({"BODY_SIZE_LIMIT": "100M"}, tmp_path)) == Path("data/spool")
+    assert spool.folder(load(cluster, tmp_path)) is None
+    assert configs.ingress_config(load(given, tmp_path)).spool_dir == Path("/mnt/spool")
+    with pytest.raises(SettingsError, match="set SPOOL_DIR to a folder that all roles share"):
+        load({**cluster, "BODY_SIZE_LIMIT": "16M"}, tmp_path)
 
 
 def test_empty_counts_as_unset(tmp_path: Path) -> None:
@@ -178,7 +195,7 @@ def test_values_mean(tmp_path: Path, name: str, text: str, value: object) -> Non
         ("SHUTDOWN_TIMEOUT", "30 s"),
         ("SHUTDOWN_TIMEOUT", "nan"),
         ("SHUTDOWN_TIMEOUT", "100ms"),
-        ("BODY_SIZE_LIMIT", "100M"),
+        ("BODY_SIZE_LIMIT", "17G"),
         ("BODY_SIZE_LIMIT", "10 M"),
         ("BODY_SIZE_LIMIT", "1.5M"),
         ("LOGGING_ENABLED", "yes"),
