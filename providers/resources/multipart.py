@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -38,9 +39,9 @@ def without(body: bytes, content_type: str, names: Iterable[str]) -> bytes:
     return b"".join(kept) + border + b"--\r\n"
 
 
-def index(file: BinaryIO, content_type: str) -> tuple[Part, ...]:
-    """Where the parts of a body lie in a file; none if it has none. Reads it, a piece at a time: may
-    block."""
+def index(content: bytes | BinaryIO, content_type: str) -> tuple[Part, ...]:
+    """Where the parts of a body lie; none if it has none. A file is read, a piece at a time: may block."""
+    file = BytesIO(content) if isinstance(content, bytes) else content
     if (boundary := _boundary(content_type)) is None:
         return ()
     border = b"--" + boundary
