@@ -37,6 +37,7 @@ from schemas.objects import ObjectLog
 from schemas.operating import Operations
 from schemas.replies import Address
 from schemas.requests import INGRESS_SOURCE
+from schemas.routing_sets import Checker
 from schemas.spool import Spool
 from schemas.tasks import Tasks
 
@@ -104,6 +105,7 @@ class Gateway:
         self._keys = Keys(objects.objects.table(KEYS))
         self.auth = Auth(self.config.master_key, self._keys)
         self.operations: Operations | None = None  # what operators can ask of the log
+        self.routing: Checker | None = None  # who knows whether rules are right
 
     async def start(self) -> None:
         """Connect, for as long as it takes, and start the loops.

@@ -19,6 +19,7 @@ from ingress.api.admin_log import (
     replay,
     replays,
 )
+from ingress.api.admin_routing import routing_set, routing_sets
 from ingress.api.chat import chat
 from ingress.api.completions import completions
 from ingress.api.embeddings import embeddings
@@ -61,6 +62,10 @@ def _look(path: str, handler: Handler) -> Route:
     return Route(path, ("GET", "HEAD"), handler)
 
 
+_ADMIN_ROUTING = (
+    _look("/admin/api/v1/routing", routing_sets),
+    _any("/admin/api/v1/routing/<name>", ("GET", "HEAD", "PUT", "DELETE"), routing_set),
+)
 _ADMIN_LOG = (
     _look("/admin/api/v1/dead-letters", dead_letters),
     _ask("/admin/api/v1/dead-letters/redrive", redrive),
@@ -116,6 +121,7 @@ ROUTES = (
     _any("/admin/api/v1/auth-keys/<name>/rotate", ("POST",), rotate_key),
     _any("/admin/api/v1/auth-keys/<name>/deactivate", ("POST",), deactivate_key),
     *_ADMIN_LOG,
+    *_ADMIN_ROUTING,
     _look("/health", health),
     _look("/health/ready", ready),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import UNSET
@@ -47,12 +47,17 @@ class Registry:
         self._instances = {instance.name: instance for instance in instances}
         self._lists = Lists(self._instances, transport, config, folder, clock)
         self._only_aliases = config.only_aliases_listed
-        self._aliases = {alias.name: alias for alias in config.aliases if alias.enabled}
+        self._aliases: dict[str, Alias] = {}
+        self.name(config.aliases)
         self._access = Access(config.enabled_by_default, config.overrides)
         self._rings = {
             instance.name: KeyRing(len(instance.endpoints), clock.monotonic)
             for instance in instances
         }
+
+    def name(self, aliases: Iterable[Alias]) -> None:
+        """These are all aliases from now on."""
+        self._aliases = {alias.name: alias for alias in aliases if alias.enabled}
 
     # -- who answers
 

@@ -6,5 +6,6 @@ from typing import Any
 
 from schemas.keys import KEYS
 from schemas.objects import Kind
+from schemas.routing_sets import ROUTING
 
-KINDS: tuple[Kind[Any], ...] = (KEYS,)
+KINDS: tuple[Kind[Any], ...] = (KEYS, ROUTING)

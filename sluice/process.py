@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 import uvloop
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schemas import faultpoints
 from schemas.clock import Clock, SystemClock
@@ -45,6 +45,7 @@ class Context(Struct):
     metrics: Metrics
     stop: asyncio.Event  # set once, by a signal
     ready: Callable[[str], None]  # called once, with the address if the role has one
+    rereads: list[Callable[[], None]] = field(default_factory=list)  # called at each SIGHUP
 
 
 Role = Callable[[Context], Awaitable[None]]
@@ -97,7 +98,8 @@ async def _supervised(
     # loop's list of the living ones costs more than it gives.
     sys.set_asyncgen_hooks(firstiter=None)
     stop = asyncio.Event()
-    _signals(stop, ignore_interrupt=supervision is not None)
+    rereads: list[Callable[[], None]] = []
+    _signals(stop, rereads, ignore_interrupt=supervision is not None)
     tasks = Tasks()
     if supervision:
         tasks.start(supervision.watch(), name="watch the supervisor")
@@ -111,15 +113,18 @@ async def _supervised(
             supervision.ready(address)
 
     try:
-        await role(Context(settings, SystemClock(), Metrics(), stop, ready))
+        await role(Context(settings, SystemClock(), Metrics(), stop, ready, rereads))
         if not stop.is_set():
             raise CannotStart(f"{name} ended although nobody had asked it to")
     finally:
         await tasks.abort()
 
 
-def _signals(stop: asyncio.Event, *, ignore_interrupt: bool) -> None:
-    """SIGTERM, and Ctrl-C if it is ours, set `stop`; a second Ctrl-C ends the process at once."""
+def _signals(
+    stop: asyncio.Event, rereads: list[Callable[[], None]], *, ignore_interrupt: bool
+) -> None:
+    """SIGTERM, and Ctrl-C if it is ours, set `stop`; a second Ctrl-C ends the process at once. At SIGHUP
+    files are read again."""
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
@@ -127,6 +132,11 @@ def _signals(stop: asyncio.Event, *, ignore_interrupt: bool) -> None:
             os._exit(EXIT_INTERRUPTED)
         stop.set()
 
+    def hung_up() -> None:
+        for reread in rereads:
+            reread()
+
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     if ignore_interrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

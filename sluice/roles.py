@@ -20,6 +20,7 @@ async def ingress(context: Context) -> None:
     from sluice import answers, connections
     from sluice.config_log import ConfigLog
     from sluice.operations.api import desks
+    from sluice.steering import Steering
 
     kafka = connections.kafka_config(context.settings)
     config = configs.ingress_config(context.settings)
@@ -29,12 +30,16 @@ async def ingress(context: Context) -> None:
         answers.answers(context) as store,
         desks(context, kafka, config.slot) as operations,
     ):
+        steering = Steering(context.settings, lambda steer: registry.name(steer.aliases))
+        context.rereads.append(steering.reread)
         # It listens although Kafka is away, to say so; the topics are made when they can be.
         complete = await connections.topics_once(context, kafka)
         while not context.stop.is_set():
             http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
-            http.ctx.gateway.govern(ConfigLog(kafka, context.clock, KINDS))
-            http.ctx.gateway.operations = operations
+            governed = ConfigLog(kafka, context.clock, KINDS)
+            steering.follow(governed.objects)
+            http.ctx.gateway.govern(governed)
+            http.ctx.gateway.operations, http.ctx.gateway.routing = operations, steering
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)
             except OSError as error:
@@ -76,8 +81,13 @@ async def streams(context: Context) -> None:
             registry, converse, transport, context.clock, context.metrics, recall.request_for
         )
         config = configs.streams_config(context.settings)
-        router, failover = routed(context, registry)
-        async with caching.cached(context, router) as cached:
+        router, failover, steering = routed(context, registry)
+        context.rereads.append(steering.reread)
+        async with (
+            connections.config_log(context, kafka) as governed,
+            caching.cached(context, router) as cached,
+        ):
+            steering.follow(governed.objects)
 
             def pipeline(keys: Keys, read: Read) -> Handler:
                 return topology.pipeline(

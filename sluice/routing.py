@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from providers.registry import Registry
 from sluice.process import CannotStart, Context
 from sluice.settings import configs
+from sluice.steering import Steer, Steering
 from streams.routing.attempts import Attempts
 from streams.routing.health import HealthBook
 from streams.routing.router import Router
@@ -13,8 +16,9 @@ from streams.stages import Stage
 from streams.stages.failover import failover
 
 
-def routed(context: Context, registry: Registry) -> tuple[Router, Stage]:
-    """Who may answer, and the stage that asks them; CannotStart if a rule cannot be used."""
+def routed(context: Context, registry: Registry) -> tuple[Router, Stage, Steering]:
+    """Who may answer, the stage that asks them, and what changes either; CannotStart if a rule cannot
+    be used."""
     config = configs.routing_config(context.settings)
     health = HealthBook(config.breaker, config.max_concurrency, config.breakers)
     try:
@@ -23,4 +27,14 @@ def routed(context: Context, registry: Registry) -> tuple[Router, Stage]:
         raise CannotStart(f"routing.rules in config.yaml: {error}") from error
     attempts = Attempts(health, registry, config.retry, context.clock)
     health.shown_in(context.metrics)
-    return router, failover(router, attempts, config, context.clock, context.metrics)
+
+    def steer(found: Steer) -> None:
+        routes = found.routes
+        router.change(
+            replace(config, rules=routes.rules, fallbacks=routes.fallbacks, modes=routes.modes)
+        )
+        registry.name(found.aliases)
+
+    steering = Steering(context.settings, steer)
+    stage = failover(router, attempts, config, context.clock, context.metrics)
+    return router, stage, steering

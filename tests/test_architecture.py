@@ -54,6 +54,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "ingress/detached.py": ("tests/ingress/api/test_requests.py", "what is left is fetched"),
     "ingress/past.py": ("tests/ingress/api/test_requests.py", "seen in what is fetched"),
     "ingress/resume.py": ("tests/ingress/api/test_requests.py", "seen in what is fetched"),
+    "ingress/api/admin_routing.py": ("tests/e2e/test_routing_sets.py", "workers follow, or nobody"),
     "ingress/api/admin_cache.py": ("tests/e2e/test_cache.py", "workers forget, or nobody does"),
     "ingress/intake.py": ("tests/ingress/api/test_chat.py", "every route is answered by it"),
     "providers/dialects/openai_responses/client.py": (

@@ -76,6 +76,11 @@ class Child:
             await asyncio.wait([self._keeper])
         return bool(done)
 
+    def reread(self) -> None:
+        """SIGHUP, if it has come so far as to know what that means."""
+        if self.ready.done():
+            self._signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """SIGKILL, and no restart."""
         self._stopping.set()

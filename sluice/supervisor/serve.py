@@ -58,6 +58,11 @@ class Supervisor:
             self._asked = self._clock.monotonic()
             self._stop.set()
 
+    def reread(self) -> None:
+        """SIGHUP: all that run read their files again."""
+        for child in self.children.values():
+            child.reread()
+
     def interrupt(self) -> None:
         """Ctrl-C: the first asks for an orderly end, the second ends at once."""
         if not self._stop.is_set():
@@ -114,6 +119,7 @@ async def serve(settings: Settings, environment: Mapping[str, str], out: TextIO)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, supervisor.interrupt)
     loop.add_signal_handler(signal.SIGTERM, supervisor.stop)
+    loop.add_signal_handler(signal.SIGHUP, supervisor.reread)
     tasks = Tasks()
     code = 0
     try:

@@ -66,6 +66,12 @@ class Router:
         self._rules = Rules(config.rules)
         self._triggers = frozenset(config.fallback_on)
 
+    def change(self, config: RoutingConfig) -> None:
+        """Rules, fallbacks and their modes are these from now on; BadRule, and they stay as they were,
+        if a rule cannot be used."""
+        self._rules = Rules(config.rules)
+        self._config = config
+
     def plan(self, call: Call) -> Plan:
         """Who may answer; the error of the model's name if nobody may."""
         request, model = call.request, call.envelope.model

@@ -199,7 +199,8 @@ def test_the_death_of_the_supervisor(serve: Callable[..., Serve]) -> None:
 
 
 def test_a_second_one_is_refused(serve: Callable[..., Serve]) -> None:
-    """The data folder is refused to a second `serve`, the port to one with its own folder; both say why."""
+    """The data folder is refused to a second `serve`, the port to one with its own folder; both say why.
+    The first goes on, and reads its files again when SIGHUP asks for it."""
     gateway = serve()
     gateway.start()
     assert gateway.process is not None
@@ -212,6 +213,21 @@ def test_a_second_one_is_refused(serve: Callable[..., Serve]) -> None:
     assert third.launch().wait(30) == 1
     assert f"127.0.0.1:{gateway.port}: Address already in use; set PORT" in third.log()
     assert gateway.answers()
+
+    pids = gateway.pids("ingress")
+    asked = {"model": "mine", "messages": CHAT["messages"]}
+    (gateway.folder / "config.yaml").write_text("aliases: {mine: sim/sim-echo}")
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.until(lambda: "mine" in models(gateway))
+    gateway.until(
+        lambda: httpx.post(f"{gateway.url}/v1/chat/completions", json=asked).status_code == 200
+    )
+    assert gateway.process.poll() is None
+    assert gateway.pids("ingress") == pids
+
+
+def models(running: Serve) -> set[str]:
+    return {each["id"] for each in httpx.get(f"{running.url}/v1/models").json()["data"]}
 
 
 def test_a_role_that_cannot_start_ends_it(serve: Callable[..., Serve]) -> None:
