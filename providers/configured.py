@@ -17,7 +17,10 @@ __all__ = ["BadVariable", "Given", "fields_of", "from_environment", "overlaid"]
 _SUFFIX = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 # Further keys are numbered from 2, as GoModel has it; or a list, as others have it.
 _NUMBERED = re.compile(r"_(API_KEY_(?:[2-9]|[1-9][0-9]+))$")
-_COMMON = ("API_KEY", "API_KEYS", "BASE_URL", "MODELS", "PROXY_URL", "MAX_CONCURRENCY")
+_COMMON = (
+    *("API_KEY", "API_KEYS", "BASE_URL", "MODELS", "PROXY_URL", "MAX_CONCURRENCY"),
+    "DIALECT",
+)
 
 
 class Given(Struct, frozen=True, kw_only=True):

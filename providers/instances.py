@@ -16,6 +16,7 @@ from providers.base import Endpoint
 from providers.configured import BadVariable, Given, from_environment, overlaid
 from providers.fields import checked_url, header_value, listed, positive
 from providers.vendors import VENDORS, Vendor
+from providers.vendors.forced import dialects, speaking
 from providers.vendors.row import placed
 from schemas.prices import Metadata
 
@@ -120,6 +121,9 @@ def _made(given: Given, *, ask_for_usage: bool) -> Instance:
             headers[header] = header_value(value, given.called(tail))
     limit, proxy = given.fields.get("DEFAULT_MAX_TOKENS"), given.fields.get("PROXY_URL")
     routes = endpoint.routes
+    if spoken := given.fields.get("DIALECT"):
+        names = dialects(spoken, given.called("DIALECT"))
+        routes = speaking(routes, names, endpoint.base_url)
     if not ask_for_usage:
         routes = {name: replace(route, stream_usage=False) for name, route in routes.items()}
     endpoint = replace(

@@ -34,7 +34,12 @@ translated to the first of the vendor's dialects, in the order chat, Responses, 
 | files, batches | the provider's own |
 
 Any other service that speaks OpenAI's API needs no row: `type: openai` and a `base_url` in
-`config.yaml`, or `OPENAI_<NAME>_BASE_URL` and `OPENAI_<NAME>_API_KEY`.
+`config.yaml`, or `OPENAI_<NAME>_BASE_URL` and `OPENAI_<NAME>_API_KEY`. Where one speaks other
+dialects than the row that it is made by, `<VENDOR>_DIALECT`, or `dialect` in `config.yaml`, says which:
+`dialect: messages` for a service that takes Anthropic Messages at `<base_url>/messages`,
+`dialect: chat` for a server that is older than its `/responses`, `dialect: responses,chat` for one
+whose Responses are to be what everything else is translated to. What the row says of a dialect, paths
+and peculiarities, stays; others are at their usual paths. Embeddings, files and batches stay as they are.
 
 """
 _WORDS = {

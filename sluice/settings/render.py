@@ -48,6 +48,7 @@ instance `openai`, `OPENAI_EAST_API_KEY` beside it the instance `openai-east`.
 | `<VENDOR>[_<NAME>]_MODELS` | models, separated by commas, that the provider's own list does not name |
 | `<VENDOR>[_<NAME>]_PROXY_URL` | an HTTP proxy for this instance alone |
 | `<VENDOR>[_<NAME>]_MAX_CONCURRENCY` | calls of this instance that a worker makes at once; more of them wait, or go to other candidates |
+| `<VENDOR>[_<NAME>]_DIALECT` | what it speaks, if that is not what its vendor does: `chat`, `responses`, `messages` or `gemini`, or several of them, separated by commas; other dialects are translated to the first |
 | `<VENDOR>[_<NAME>]_API_VERSION` | Azure's API version |
 
 [providers.md](providers.md) has the vendors, their addresses and the variables that only some of them
@@ -134,7 +135,7 @@ def made_by(vendor: Vendor) -> str:
 
 def own_variables(vendor: Vendor) -> list[str]:
     """What only this vendor takes."""
-    usual = {"API_KEY", "API_KEYS", "BASE_URL", "MODELS", "PROXY_URL", "MAX_CONCURRENCY"}
+    usual = {"API_KEY", "API_KEYS", "BASE_URL", "MODELS", "PROXY_URL", "MAX_CONCURRENCY", "DIALECT"}
     return [f"{vendor.name.upper()}_{field}" for field in fields_of(vendor) if field not in usual]
 
 
