@@ -98,14 +98,14 @@ class Gateway:
         self.draining = False
         self.objects: ObjectLog | None = None  # None: nothing is governed but by settings
         self._keys: Keys | None = None
+        self.operations: Operations | None = None  # what operators can ask of the log
+        self.routing: Checker | None = None  # who knows whether rules are right
 
     def govern(self, objects: ObjectLog) -> None:
         """Before `start`: keys and all else on `llm.config` are followed from then on."""
         self.objects = objects
         self._keys = Keys(objects.objects.table(KEYS))
         self.auth = Auth(self.config.master_key, self._keys)
-        self.operations: Operations | None = None  # what operators can ask of the log
-        self.routing: Checker | None = None  # who knows whether rules are right
 
     async def start(self) -> None:
         """Connect, for as long as it takes, and start the loops.

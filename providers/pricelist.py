@@ -27,6 +27,10 @@ _FIELDS = {
     "input_audio_mtok": "audio_input_per_mtok",
     "output_audio_mtok": "audio_output_per_mtok",
 }
+_TIERED = {
+    theirs: _FIELDS[theirs]
+    for theirs in ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+}
 # A trailing date or "-latest" that some lists have and others leave out.
 _SNAPSHOT = re.compile(r"(-\d{8}|-\d{4}-\d{2}-\d{2}|-latest)$")
 
@@ -118,7 +122,7 @@ def _base(price: Decimal | TieredPrices | None) -> float | None:
 
 def _tiers(prices: Mapping[str, Decimal | TieredPrices | None]) -> list[Tier]:
     """Rates from one length of the input to the next, the base's first."""
-    kinds = {kind: prices.get(f"{kind}_mtok") for kind in ("input", "output")}
+    kinds = {ours: prices.get(theirs) for theirs, ours in _TIERED.items()}
     starts = sorted(
         {
             tier.start
@@ -132,7 +136,7 @@ def _tiers(prices: Mapping[str, Decimal | TieredPrices | None]) -> list[Tier]:
     return [
         Tier(
             None if end is None else end / 1_000_000,
-            **{f"{kind}_per_mtok": _at(price, start) for kind, price in kinds.items()},
+            **{ours: _at(price, start) for ours, price in kinds.items()},
         )
         for start, end in zip([0, *starts], [*starts, None], strict=True)
     ]

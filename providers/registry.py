@@ -21,7 +21,7 @@ from providers.vendors import VENDORS
 from schemas.clock import Clock, SystemClock
 from schemas.errors import InvalidRequest, ModelAccessDenied, ModelNotFound
 from schemas.models import Model
-from schemas.prices import Metadata, cost
+from schemas.prices import Metadata, Pricing, cost
 
 __all__ = ["Registry"]
 
@@ -136,10 +136,15 @@ class Registry:
         self, instance: str, model: str, input_tokens: int, output_tokens: int
     ) -> float | None:
         """Dollars of a plain request of that size; None if that is not known."""
+        found = self.pricing(instance, model)
+        return None if found is None else cost(found, input_tokens, output_tokens)
+
+    def pricing(self, instance: str, model: str) -> Pricing | None:
+        """The rates of a model as they are now; None if none are known."""
         found = self._lists.catalog.of(instance, model)
         if found is None or found.metadata is UNSET or found.metadata.pricing is UNSET:
             return None
-        return cost(found.metadata.pricing, input_tokens, output_tokens)
+        return found.metadata.pricing
 
     # -- what there is
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from schemas.claims import Claim
+from schemas.costs import Cost
 from schemas.requests import RELAYED, Position, Request
 from schemas.usage import Usage
 
@@ -80,6 +81,7 @@ class Cached(Struct, frozen=True, omit_defaults=True):
     key: str | None = None  # of the entry
     age: float | None = None  # seconds since the answer was made
     saved: Usage | None = None  # what the call that was not made would have used
+    saved_cost: int | None = None  # and cost, nano-dollars
 
 
 class Timings(Struct, frozen=True, omit_defaults=True):
@@ -120,6 +122,7 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     response_model: str | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
+    cost: Cost | None = None  # None: a price that is needed is not known
     error: ErrorInfo | None = None
     attempts: tuple[Attempt, ...] = ()
     cache: Cached | None = None  # None: caching is off

@@ -17,6 +17,8 @@ class Tier(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     up_to_mtok: float | None = None  # of input, in millions; None: any length
     input_per_mtok: float | None = None
     output_per_mtok: float | None = None
+    cached_input_per_mtok: float | None = None
+    cache_write_per_mtok: float | None = None
 
 
 class Pricing(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -14,6 +14,8 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     cache_creation_input_tokens: int = 0  # written to it
     reasoning_tokens: int = 0
     details: dict[str, int] = {}
+    reported_cost: int | None = None  # nano-dollars, where the provider itself says what it was
+    estimated: bool = False  # by us: the provider did not say
 
     @property
     def total_tokens(self) -> int:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
 from schemas.clock import from_rfc3339, rfc3339
+from schemas.costs import Cost
 from schemas.exchange import Attempt, Cached, ErrorInfo, Exchange, Timings
 from schemas.requests import Position
 from schemas.usage import Usage
@@ -28,7 +29,20 @@ class StoredUsage(Struct, frozen=True, kw_only=True):
     cached_input_tokens: int
     cache_creation_input_tokens: int
     reasoning_tokens: int
+    reported_cost: int | UnsetType = UNSET
+    estimated: bool | UnsetType = UNSET
     details: dict[str, int] | UnsetType = UNSET
+
+
+class StoredCost(Struct, frozen=True, kw_only=True):
+    """Nano-dollars. All but `estimated` are always there."""
+
+    total: int
+    input: int
+    output: int
+    attempts: int
+    source: str
+    estimated: bool | UnsetType = UNSET
 
 
 class StoredTimings(Struct, frozen=True, kw_only=True):
@@ -65,6 +79,7 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     finish_reason: str | None = None
     error: ErrorInfo | None = None
     usage: StoredUsage | None = None
+    cost: StoredCost | None = None
     timings: StoredTimings
     attempts: tuple[Attempt, ...]
     cache: Cached | None = None
@@ -105,6 +120,7 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         finish_reason=exchange.finish_reason,
         error=exchange.error,
         usage=None if exchange.usage is None else _usage(exchange.usage),
+        cost=None if exchange.cost is None else _cost(exchange.cost),
         timings=_timings(exchange.timings),
         attempts=exchange.attempts,
         cache=exchange.cache,
@@ -154,7 +170,20 @@ def _usage(usage: Usage) -> StoredUsage:
         cached_input_tokens=usage.cached_input_tokens,
         cache_creation_input_tokens=usage.cache_creation_input_tokens,
         reasoning_tokens=usage.reasoning_tokens,
+        reported_cost=UNSET if usage.reported_cost is None else usage.reported_cost,
+        estimated=usage.estimated or UNSET,
         details=usage.details or UNSET,
+    )
+
+
+def _cost(cost: Cost) -> StoredCost:
+    return StoredCost(
+        total=cost.total,
+        input=cost.input,
+        output=cost.output,
+        attempts=cost.attempts,
+        source=cost.source,
+        estimated=cost.estimated or UNSET,
     )
 
 

@@ -109,6 +109,7 @@ async def streams(context: Context) -> None:
                     spool.remove, claim.dataref
                 )
             worker.control.on_purge = cached.purge
+            worker.handling.prices = registry.pricing
             await app.run(worker, context.stop, lambda: context.ready(""))
 
 

@@ -151,6 +151,7 @@ class Worker:
             clock,
             metrics,
         )
+        self.handling = handling
         patterns = (kafka.topics.replies, f"{kafka.topics.replies}.*", *config.reply_topics)
         handling.may_reply_to = lambda topic: any(fnmatch.fnmatchcase(topic, p) for p in patterns)
         self.inflight = Inflight(config, kafka.topics, handling, self.log, clock, metrics)

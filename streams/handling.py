@@ -25,6 +25,7 @@ from schemas.replies import Address, Chunk, Completed, Failed, Started
 from schemas.requests import Position, request_id_of
 from schemas.topics import Topics
 from streams.answers import Answer, Sender
+from streams.costs import Prices, no_prices
 from streams.dead_letters import DeadLetters
 from streams.delivery import Delivery, Message
 from streams.log import Undeliverable
@@ -56,6 +57,7 @@ class Handling:
         self._clock = clock
         self._metrics = metrics
         self.may_reply_to: Callable[[str], bool] = lambda topic: True
+        self.prices: Prices = no_prices
 
     async def run(self, delivery: Delivery, *, redelivered: bool) -> None:
         """Bring a request to its outcome; returns when its offsets may be finished.
@@ -146,7 +148,7 @@ class Handling:
         reach("streams.answered")
         if delivery.floor is None:
             delivery.floor = self._outcomes.end(delivery.message.partition)
-        await self._record(delivery, settle(delivery, call, result, times))
+        await self._record(delivery, settle(delivery, call, result, times, self.prices))
         self._metrics.counter("sluice_outcomes", result.outcome).inc()
         if not answer.begun:
             if result.error is not None:

@@ -9,6 +9,7 @@ from schemas.clock import Clock, rfc3339
 from schemas.errors import Cancelled, Expired, GatewayError, Interrupted
 from schemas.exchange import ErrorInfo, Exchange, Outcome, Timings
 from schemas.replies import Completed, Failed, Started
+from streams.costs import Prices, cost_of, no_prices, usage_of, with_savings
 from streams.delivery import Delivery, StopReason
 from streams.stages import Call
 
@@ -99,11 +100,16 @@ class Result:
         return Started(self.status, self.content_type, provider, model, headers, claim=claim)
 
 
-def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exchange:
+def settle(
+    delivery: Delivery, call: Call, result: Result, times: Times, prices: Prices = no_prices
+) -> Exchange:
     """The exchange of a finished request."""
     request, head = delivery.request, result.head
     provider = call.winner.instance if call.winner is not None else head.provider
+    model = call.winner.model if call.winner is not None else head.model
     error = result.error
+    answer = b"".join([*result.body, result.final])
+    usage = usage_of(request, result.terminal.usage, call.attempts, answer)
     return Exchange(
         request_id=request.request_id,
         outcome=result.outcome,
@@ -122,7 +128,7 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         request=exchanges.request_body(request),
         response=exchanges.claimed_body(head.claim, result.content_type)
         if head.claim is not None
-        else exchanges.any_body(b"".join([*result.body, result.final]), result.content_type),
+        else exchanges.any_body(answer, result.content_type),
         client=request.client,
         client_ip=request.client_ip,
         client_request_id=request.client_request_id,
@@ -133,10 +139,11 @@ def settle(delivery: Delivery, call: Call, result: Result, times: Times) -> Exch
         finish_reason=(
             result.terminal.finish_reason if isinstance(result.terminal, Completed) else None
         ),
-        usage=result.terminal.usage,
+        usage=usage,
+        cost=cost_of(usage, call.attempts, provider, model, prices),
         error=ErrorInfo(error.code, error.type, error.message) if error else None,
         attempts=tuple(call.attempts),
-        cache=call.cached,
+        cache=with_savings(call.cached, provider, model, prices),
         repeats=call.repeats,
         http_headers=head.http_headers or UNSET,
         keep=request.keep,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw
 
+from providers.reported import reported_cost
 from schemas.usage import Usage
 
 _decode = msgspec.json.Decoder(dict[str, object]).decode
@@ -18,7 +19,8 @@ _OUTPUT = ("completion_tokens_details.", "output_tokens_details.")
 def parse_usage(raw: Raw) -> Usage | None:
     """The counts in a `usage` member; None for null and for what is no object."""
     try:
-        counts = dict(_integers(_decode(raw), ""))
+        members = _decode(raw)
+        counts = dict(_integers(members, ""))
     except (msgspec.DecodeError, RecursionError):
         return None
     if not counts:
@@ -30,6 +32,7 @@ def parse_usage(raw: Raw) -> Usage | None:
         cache_creation_input_tokens=counts.pop("input_tokens_details.cache_write_tokens", 0),
         reasoning_tokens=counts.pop("output_tokens_details.reasoning_tokens", 0),
         details=counts,
+        reported_cost=reported_cost(members),
     )
     if counts.get("total_tokens") == found.total_tokens:
         del counts["total_tokens"]  # says nothing more; a total that differs stays

@@ -48,7 +48,7 @@ from schemas.usage import Usage
                 "cost": 0,
                 "cost_details": {"a": 0},
             },
-            Usage(9),
+            Usage(9, reported_cost=0),
         ),
         ({"prompt_tokens": 9, "prompt_tokens_details": None}, Usage(9)),
         (None, None),

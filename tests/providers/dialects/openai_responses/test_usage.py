@@ -24,7 +24,7 @@ def test_all_counts() -> None:
             }
         )
     )
-    assert found == Usage(10, 6, 4, 3, 5, {"input_tokens_details.text": 2})
+    assert found == Usage(10, 6, 4, 3, 5, {"input_tokens_details.text": 2}, reported_cost=0)
 
 
 @pytest.mark.parametrize("value", [b"null", b"5", b"[]", b"{}", b"{"])
