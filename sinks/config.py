@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-StorageType = Literal["mongodb", "sqlite", "jsonl"]
+StorageType = Literal["mongodb", "postgresql", "sqlite", "jsonl"]
 
 
 class SinkConfig(Struct, frozen=True, kw_only=True):
@@ -15,11 +15,14 @@ class SinkConfig(Struct, frozen=True, kw_only=True):
     storage_type: StorageType = "sqlite"
     mongodb_url: str | None = None
     mongodb_database: str = "sluice"
+    postgres_url: str | None = None
+    postgres_max_conns: int = 10
     sqlite_path: str = "data/sluice.db"
     jsonl_path: str = "data/exchanges.jsonl"
     bodies: bool = True  # LOGGING_ENABLED: store bodies and headers
     body_limit: int = 1 << 20  # a longer body is cut and marked
     retention_days: int = 30  # 0 keeps for ever
+    usage_retention_days: int = 400  # of the sums by hour and day
     batch_size: int = 500
     batch_wait: float = 0.2
     session_timeout: float = 10.0

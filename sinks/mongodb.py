@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from sinks.config import SinkConfig
 from sinks.document import Document, to_builtins, with_text_bodies
 from sinks.mongodb_answers import COLLECTION as ANSWERS, ensure_answer_indexes, keep_answers
 from sinks.mongodb_indexes import COLLECTION, ensure_indexes
+from sinks.mongodb_rollups import WRITTEN_BY, Rollups
 
 log = structlog.get_logger()
 Collection = AsyncCollection[dict[str, Any]]
@@ -55,8 +57,11 @@ NO_BSON = (BSONError, MsgspecError, OverflowError, RecursionError, UnicodeError)
 class MongoDBSink:
     """One client, made inside the running loop."""
 
-    def __init__(self, config: SinkConfig, _clock: Clock) -> None:
+    def __init__(self, config: SinkConfig, clock: Clock) -> None:
         self._config = config
+        self._clock = clock
+        self._process = secrets.token_hex(6)
+        self._made: Rollups | None = None
         self._client: AsyncMongoClient[dict[str, Any]] | None = None
         self._ready = False
 
@@ -64,6 +69,8 @@ class MongoDBSink:
         try:
             await ensure_indexes(self._collection, self._config.retention_days)
             await ensure_answer_indexes(self._answers, self._config.retention_days)
+            await self._rollups.ensure_indexes(self._config.usage_retention_days)
+            await self._rollups.count_abandoned()
         except (PyMongoError, ValueError) as error:  # ValueError: of some wrong addresses
             raise Backpressure(RETRY_AFTER, _reason(error)) from error
         self._ready = True
@@ -71,13 +78,35 @@ class MongoDBSink:
     async def write(self, batch: Sequence[Document]) -> None:
         if not self._ready:
             await self.open()
+        if not batch:
+            return
         # The server may insert in any order: of equal ids only the first goes there.
         first = {found.request_id: found for found in reversed(batch)}
-        refused = await self._insert(first)
+        try:
+            name = await self._rollups.begin(list(first))
+        except PyMongoError as error:
+            raise Backpressure(RETRY_AFTER, _reason(error)) from error
+        refused, all_new = await self._insert(first, str(name))
         # Perhaps it is what is inside a body that this server cannot hold.
         texts = {key: with_text_bodies(first[key], MAX_TEXT_BYTES) for key in refused}
-        if still := await self._insert(texts):
+        still, _ = await self._insert(texts, str(name))
+        try:
+            if all_new and not refused:
+                await self._rollups.count(name, first.values())
+            else:
+                await self._rollups.count_stored(name)
+        except PyMongoError as error:
+            raise Backpressure(RETRY_AFTER, _reason(error)) from error
+        if still:
             raise Refused(still)
+
+    async def expire(self) -> bool:
+        """The server deletes what is too old by itself; what others left is counted."""
+        try:
+            await self._rollups.count_abandoned()
+        except PyMongoError as error:
+            raise Backpressure(RETRY_AFTER, _reason(error)) from error
+        return False
 
     async def keep(self, batch: Sequence[Kept]) -> None:
         if not self._ready:
@@ -88,7 +117,7 @@ class MongoDBSink:
             raise Backpressure(RETRY_AFTER, _reason(error)) from error
 
     async def close(self) -> None:
-        client, self._client = self._client, None
+        client, self._client, self._made = self._client, None, None
         if client is not None:
             await client.close()
 
@@ -110,50 +139,60 @@ class MongoDBSink:
     def _answers(self) -> Collection:
         return self._collection.database[ANSWERS]
 
-    async def _insert(self, documents: dict[str, Document]) -> dict[str, str]:
-        """Insert what is not there; the reasons of what the server, or BSON, refuses."""
+    @property
+    def _rollups(self) -> Rollups:
+        if self._made is None:
+            self._made = Rollups(self._collection.database, self._process, self._clock)
+        return self._made
+
+    async def _insert(
+        self, documents: dict[str, Document], name: str
+    ) -> tuple[dict[str, str], bool]:
+        """Insert what is not there; the reasons of what the server, or BSON, refuses, and whether all
+        others were new."""
         refused: dict[str, str] = {}
         ready: dict[str, RawBSONDocument] = {}
         for key, found in documents.items():
             try:
-                ready[key] = _bson(found)
+                ready[key] = _bson(found, name)
             except NO_BSON as error:
                 refused[key] = f"{type(error).__name__}: {error}"
-        return refused | await self._send(ready)
+        more, all_new = await self._send(ready)
+        return refused | more, all_new
 
-    async def _send(self, ready: dict[str, RawBSONDocument]) -> dict[str, str]:
+    async def _send(self, ready: dict[str, RawBSONDocument]) -> tuple[dict[str, str], bool]:
         if not ready:
-            return {}
+            return {}, True
         try:
             await self._collection.insert_many(list(ready.values()), ordered=False)
         except BulkWriteError as error:
-            return _refused(error, list(ready))
+            return _refused(error, list(ready)), False
         except OperationFailure as error:
             if error.code not in DOCUMENT_CODES:
                 raise Backpressure(RETRY_AFTER, _reason(error)) from error
             if len(ready) == 1:
-                return {next(iter(ready)): _reason(error)}
+                return {next(iter(ready)): _reason(error)}, False
             refused: dict[str, str] = {}
             for key, document in ready.items():
-                refused |= await self._send({key: document})
-            return refused
+                refused |= (await self._send({key: document}))[0]
+            return refused, False
         except PyMongoError as error:
             raise Backpressure(RETRY_AFTER, _reason(error)) from error
-        return {}
+        return {}, True
 
 
-def _bson(found: Document) -> RawBSONDocument:
+def _bson(found: Document, name: str) -> RawBSONDocument:
     """Encoded once and here, so that a document that cannot be is found before it spoils a batch.
 
     What is longer than 16 MB loses the ends of its bodies. Raises one of NO_BSON.
     """
     try:
-        encoded = encode(to_builtins(found))
+        encoded = encode(to_builtins(found) | {WRITTEN_BY: name})
         too_long = len(encoded) > MAX_DOCUMENT_BYTES
     except NO_BSON:
         too_long = True
     if too_long:
-        encoded = encode(to_builtins(with_text_bodies(found, MAX_TEXT_BYTES)))
+        encoded = encode(to_builtins(with_text_bodies(found, MAX_TEXT_BYTES)) | {WRITTEN_BY: name})
         if len(encoded) > MAX_DOCUMENT_BYTES:
             raise InvalidDocument(f"{len(encoded)} bytes without its bodies' ends")
     return RawBSONDocument(encoded)

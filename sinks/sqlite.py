@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from schemas.clock import Clock, rfc3339
 from schemas.kept import Kept
 from sinks.base import Backpressure, Refused
+from sinks.columns import row
 from sinks.config import SinkConfig
 from sinks.document import Document, to_json
+from sinks.rollups import rolled
 from sinks.sqlite_answers import INSERT_ANSWER, answer_row
-from sinks.sqlite_schema import INSERT, migrate, row
+from sinks.sqlite_schema import ADD, EXPIRE_SUMS, INSERT, migrate
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -45,6 +48,7 @@ class SQLiteSink:
     def __init__(self, config: SinkConfig, clock: Clock) -> None:
         self._path = Path(config.sqlite_path)
         self._retention = config.retention_days * DAY
+        self._usage_retention = config.usage_retention_days * DAY
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
@@ -60,10 +64,7 @@ class SQLiteSink:
         await self._run(lambda: self._keep(batch))
 
     async def expire(self) -> bool:
-        if not self._retention:
-            return False
-        oldest = rfc3339(self._clock.time() - self._retention)
-        return await self._run(lambda: self._expire(oldest)) == EXPIRE_SLICE
+        return await self._run(self._expire)
 
     async def close(self) -> None:
         loop = asyncio.get_running_loop()
@@ -101,14 +102,20 @@ class SQLiteSink:
     def _write(self, batch: Sequence[Document]) -> None:
         connection = self._connected()
         reasons: dict[str, str] = {}
+        # Nobody else writes from here on: what is not there now is inserted below, and counted.
         connection.execute("BEGIN IMMEDIATE")
         try:
+            new = _unknown(connection, batch)
             try:
                 connection.executemany(
-                    INSERT, ((*row(found), to_json(found).decode()) for found in batch)
+                    INSERT, ((*row(found), to_json(found).decode()) for found in new.values())
                 )
             except DOCUMENT_ERRORS:
-                reasons = _one_by_one(connection, batch)
+                reasons = _one_by_one(connection, new.values())
+            inserted = [found for key, found in new.items() if key not in reasons]
+            connection.executemany(
+                ADD, ((*key, *counts) for key, counts in rolled(inserted).items())
+            )
             connection.execute("COMMIT")
         except BaseException:
             _roll_back(connection)
@@ -126,17 +133,20 @@ class SQLiteSink:
             _roll_back(connection)
             raise
 
-    def _expire(self, oldest: str) -> int:
-        return max(
-            self._connected()
-            .execute(
-                f"DELETE FROM {table} WHERE rowid IN"
-                f" (SELECT rowid FROM {table} WHERE created_at < ? LIMIT ?)",
-                (oldest, EXPIRE_SLICE),
-            )
-            .rowcount
-            for table in ("exchanges", "answers")
-        )
+    def _expire(self) -> bool:
+        connection, now, more = self._connected(), self._clock.time(), False
+        if self._retention:
+            oldest = rfc3339(now - self._retention)
+            for table in ("exchanges", "answers"):
+                done = connection.execute(
+                    f"DELETE FROM {table} WHERE rowid IN"
+                    f" (SELECT rowid FROM {table} WHERE created_at < ? LIMIT ?)",
+                    (oldest, EXPIRE_SLICE),
+                )
+                more |= done.rowcount == EXPIRE_SLICE
+        if self._usage_retention:
+            connection.execute(EXPIRE_SUMS, (rfc3339(now - self._usage_retention),))
+        return more
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
@@ -175,8 +185,20 @@ def _busy(error: Exception) -> bool:
     return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _one_by_one(connection: sqlite3.Connection, batch: Sequence[Document]) -> dict[str, str]:
-    """Insert what can be inserted; the reasons of what cannot. What is in already is left alone."""
+def _unknown(connection: sqlite3.Connection, batch: Sequence[Document]) -> dict[str, Document]:
+    """Those that are not stored, by id; of equal ids the first."""
+    first = {found.request_id: found for found in reversed(batch)}
+    known = connection.execute(
+        "SELECT request_id FROM exchanges WHERE request_id IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(list(first)).decode(),),
+    )
+    for (key,) in known:
+        del first[key]
+    return dict(reversed(first.items()))
+
+
+def _one_by_one(connection: sqlite3.Connection, batch: Iterable[Document]) -> dict[str, str]:
+    """Insert what can be inserted; the reasons of what cannot."""
     reasons: dict[str, str] = {}
     for found in batch:
         try:

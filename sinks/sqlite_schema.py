@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 
-from msgspec import UNSET
+from schemas.analytics import MEASURES
+from sinks.columns import COLUMNS
+from sinks.rollups import KEY
 
-from sinks.document import Document
-
-Value = str | int | float | None
-
-COLUMNS = (
-    "request_id",
-    "created_at",
-    "finished_at",
-    "outcome",
-    "status",
-    "operation",
-    "dialect",
-    "stream",
-    "source",
-    "user_path",
-    "client",
-    "client_request_id",
-    "provider",
-    "request_model",
-    "response_model",
-    "finish_reason",
-    "error_code",
-    "delivery_attempt",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "cache_creation_input_tokens",
-    "reasoning_tokens",
-    "total_seconds",
-    "queued_seconds",
-    "upstream_seconds",
-    "first_token_seconds",
-    "document",
-)
 # Not `INSERT OR IGNORE`: that would also pass over a missing column's value in silence.
 INSERT = (
     f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
     " ON CONFLICT(request_id) DO NOTHING"
 )
+
+ADD = (
+    f"INSERT INTO rollups ({', '.join((*KEY, *MEASURES))})"
+    f" VALUES ({', '.join('?' * len((*KEY, *MEASURES)))}) ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in MEASURES)
+)
+EXPIRE_SUMS = "DELETE FROM rollups WHERE period IN ('hour', 'day') AND start < ?"
 
 # One tuple of statements for each step from user_version n to n + 1. Never edit one that was released.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -103,6 +78,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX answers_response_id ON answers (response_id) WHERE response_id IS NOT NULL",
         "CREATE INDEX answers_created_at ON answers (created_at)",
     ),
+    (
+        "ALTER TABLE exchanges ADD COLUMN model TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE exchanges ADD COLUMN cache TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE exchanges ADD COLUMN cost INTEGER",
+        f"""
+        CREATE TABLE rollups (
+            period TEXT NOT NULL,
+            start TEXT NOT NULL,
+            model TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            user_path TEXT NOT NULL,
+            client TEXT NOT NULL,
+            cache TEXT NOT NULL,
+            {", ".join(f"{name} INTEGER NOT NULL" for name in MEASURES)},
+            PRIMARY KEY (period, start, model, provider, user_path, client, cache)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 
@@ -130,40 +123,6 @@ def migrate(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def row(found: Document) -> tuple[Value, ...]:
-    """The values of all columns but the document."""
-    usage, timings = found.usage, found.timings
-    return (
-        found.request_id,
-        found.created_at,
-        found.finished_at,
-        found.outcome,
-        found.status,
-        found.operation,
-        found.dialect,
-        found.stream,
-        found.source,
-        found.user_path,
-        found.client,
-        found.client_request_id,
-        found.provider,
-        found.request_model,
-        found.response_model,
-        found.finish_reason,
-        found.error.code if found.error else None,
-        found.delivery_attempt,
-        usage.input_tokens if usage else None,
-        usage.output_tokens if usage else None,
-        usage.cached_input_tokens if usage else None,
-        usage.cache_creation_input_tokens if usage else None,
-        usage.reasoning_tokens if usage else None,
-        timings.total,
-        timings.queued,
-        None if timings.upstream is UNSET else timings.upstream,
-        None if timings.first_token is UNSET else timings.first_token,
-    )
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -17,8 +17,15 @@ def _mongodb(config: SinkConfig, clock: Clock) -> Sink:
     return MongoDBSink(config, clock)
 
 
+def _postgresql(config: SinkConfig, clock: Clock) -> Sink:
+    from sinks.postgresql import PostgreSQLSink
+
+    return PostgreSQLSink(config, clock)
+
+
 SINKS: dict[StorageType, Callable[[SinkConfig, Clock], Sink]] = {
     "mongodb": _mongodb,
+    "postgresql": _postgresql,
     "sqlite": SQLiteSink,
     "jsonl": JsonLinesSink,
 }

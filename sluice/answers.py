@@ -26,6 +26,11 @@ def _store(settings: Settings) -> AnswerStore:
         from sinks.mongodb_answers import MongoDBAnswers  # costs memory only where it is used
 
         return MongoDBAnswers(url, settings[work.MONGODB_DATABASE])
+    if kind == "postgresql" and (url := settings[work.POSTGRES_URL]):
+        from sinks.postgresql_answers import PostgreSQLAnswers
+        from sinks.postgresql_pool import Pool
+
+        return PostgreSQLAnswers(Pool(url, settings[work.POSTGRES_MAX_CONNS]))
     if kind == "sqlite":
         from sinks.sqlite_answers import SQLiteAnswers
 

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from tests import network, parallel, services
 from tests.brokers import BROKERS
 from tests.gateway import Gateway, gateway as running_gateway
+from tests.postgres import fetch
 
 network.install()
 _numbers = itertools.count(1)
@@ -81,6 +82,20 @@ def redis_url() -> str:
 @pytest.fixture(scope="session")
 def mongodb_url() -> str:
     return services.endpoint("MONGODB_URL")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    return services.endpoint("POSTGRES_URL")
+
+
+@pytest.fixture
+def postgres_schema(postgres_url: str) -> Iterator[str]:
+    """The address of a schema of one test's own."""
+    name = f"t{secrets.token_hex(6)}"
+    fetch(postgres_url, f"CREATE SCHEMA {name}")
+    yield f"{postgres_url}?search_path={name}"
+    fetch(postgres_url, f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Checks of the stores: SQLite, JSON lines, MongoDB, Redis."""
+"""Checks of the stores: SQLite, JSON lines, MongoDB, PostgreSQL, Redis."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ async def check_store(settings: Settings) -> list[Finding]:
     sink = configs.sink_config(settings)
     if sink.storage_type == "mongodb":
         return await _check_mongodb(sink.mongodb_url or "", sink.mongodb_database)
+    if sink.storage_type == "postgresql":
+        return await _check_postgresql(sink.postgres_url or "")
     path = Path(sink.sqlite_path if sink.storage_type == "sqlite" else sink.jsonl_path)
     name = "SQLITE_PATH" if sink.storage_type == "sqlite" else "JSONL_PATH"
     problem = await asyncio.to_thread(unwritable, path.parent)
@@ -68,6 +70,27 @@ def _use_mongodb(url: str, database: str) -> None:
     with client:
         client.admin.command("ping")
         client[database].list_collection_names()
+
+
+async def _check_postgresql(url: str) -> list[Finding]:
+    mend = "Check POSTGRES_URL (address, user, password, database) and that the server runs."
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(url, timeout=5, command_timeout=5)
+        try:
+            schema = await connection.fetchval("SELECT current_schema()")
+            allowed = schema and await connection.fetchval(
+                "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+            )
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        return [Finding("store", "wrong", f"postgresql: {type(error).__name__}: {error}", mend)]
+    if not allowed:
+        need = "Let the user create tables in the schema, or name another one in ?search_path=."
+        return [Finding("store", "wrong", f"postgresql: no table can be made in {schema}", need)]
+    return [Finding("store", "ok", f"postgresql answers; exchanges go to {schema}.exchanges")]
 
 
 async def check_redis(settings: Settings) -> list[Finding]:

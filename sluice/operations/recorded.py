@@ -103,6 +103,11 @@ async def from_store(config: SinkConfig, wanted: Wanted) -> list[Exchange]:
             async for document in documents:
                 _add(oldest, document)
         return oldest.all()
+    if config.storage_type == "postgresql":
+        async with aclosing(_from_postgresql(config, wanted)) as documents:
+            async for document in documents:
+                _add(oldest, document)
+        return oldest.all()
     read = _from_sqlite if config.storage_type == "sqlite" else _from_lines
 
     def collect() -> None:
@@ -167,6 +172,14 @@ def _from_lines(config: SinkConfig, wanted: Wanted) -> Iterator[bytes]:
         for line in file:
             if since <= msgspec.json.decode(_members(line)["created_at"], type=str) < until:
                 yield line
+
+
+async def _from_postgresql(config: SinkConfig, wanted: Wanted) -> AsyncGenerator[bytes, None]:
+    from sinks.postgresql_reading import documents
+
+    async with aclosing(documents(config.postgres_url or "", *_times(wanted))) as found:
+        async for document in found:
+            yield document
 
 
 async def _from_mongodb(config: SinkConfig, wanted: Wanted) -> AsyncGenerator[bytes, None]:

@@ -233,8 +233,11 @@ def cache_dir(settings: Settings) -> Path:
 
 def storage_type(settings: Settings) -> StorageType:
     """The store, chosen by what is configured if it is not named."""
-    default: StorageType = "mongodb" if settings[work.MONGODB_URL] else "sqlite"
-    return settings[work.STORAGE_TYPE] or default
+    if (named := settings[work.STORAGE_TYPE]) is not None:
+        return named
+    if settings[work.MONGODB_URL]:
+        return "mongodb"
+    return "postgresql" if settings[work.POSTGRES_URL] else "sqlite"
 
 
 def sqlite_path(settings: Settings) -> str:
@@ -248,11 +251,14 @@ def sink_config(settings: Settings) -> SinkConfig:
         storage_type=storage_type(settings),
         mongodb_url=settings[work.MONGODB_URL],
         mongodb_database=settings[work.MONGODB_DATABASE],
+        postgres_url=settings[work.POSTGRES_URL],
+        postgres_max_conns=settings[work.POSTGRES_MAX_CONNS],
         sqlite_path=sqlite_path(settings),
         jsonl_path=settings[work.JSONL_PATH] or str(settings.data_dir / "exchanges.jsonl"),
         bodies=settings[work.LOGGING_ENABLED] and settings[work.LOG_BODIES],
         body_limit=settings[work.LOGGING_BODY_LIMIT],
         retention_days=settings[work.RETENTION_DAYS],
+        usage_retention_days=settings[work.USAGE_RETENTION_DAYS],
         batch_size=settings[work.BATCH_SIZE],
         batch_wait=settings[work.BATCH_WAIT],
         session_timeout=settings[work.SINKS_SESSION_TIMEOUT],

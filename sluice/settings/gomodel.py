@@ -103,21 +103,6 @@ GROUP = Group(
         _told("ADMIN_ENDPOINTS_ENABLED", BOOLEAN, True, _GOVERNANCE, "the admin API"),
         _told("ADMIN_UI_ENABLED", BOOLEAN, True, _GOVERNANCE, "the dashboard"),
         _told(
-            "POSTGRES_URL",
-            TEXT,
-            "",
-            "PostgreSQL is no store of Sluice",
-            "the PostgreSQL server",
-            secret=True,
-        ),
-        _told(
-            "POSTGRES_MAX_CONNS",
-            _COUNT,
-            10,
-            "PostgreSQL is no store of Sluice",
-            "connections to PostgreSQL",
-        ),
-        _told(
             "LOGGING_LOG_HEADERS",
             BOOLEAN,
             True,
@@ -137,13 +122,6 @@ GROUP = Group(
         _told("USAGE_ENABLED", BOOLEAN, True, "every exchange has its usage", "usage records"),
         _told("USAGE_BUFFER_SIZE", _COUNT, 1000, _BUFFERS, "records that wait to be stored"),
         _told("USAGE_FLUSH_INTERVAL", _WAIT, 5.0, _BUFFERS, "time between two writes"),
-        _told(
-            "USAGE_RETENTION_DAYS",
-            _DAYS,
-            90,
-            "usage is part of an exchange, which `LOGGING_RETENTION_DAYS` keeps",
-            "days that usage is kept",
-        ),
         _told("BUDGETS_ENABLED", BOOLEAN, True, _GOVERNANCE, "budgets"),
         _told("GUARDRAILS_ENABLED", BOOLEAN, False, _GOVERNANCE, "guardrails"),
         _told(
@@ -196,13 +174,17 @@ HONOURED = {
     "KEEP_ONLY_ALIASES_AT_MODELS_ENDPOINT": "aliases stand in `config.yaml`",
     "CONFIGURED_PROVIDER_MODELS_MODE": "in `fallback` configured models stay in the list beside the"
     " provider's",
-    "STORAGE_TYPE": "`mongodb`, `sqlite` and `jsonl`; `postgresql` stops the start",
+    "STORAGE_TYPE": "also `jsonl`",
+    "POSTGRES_URL": "the tables are Sluice's",
+    "POSTGRES_MAX_CONNS": "of each ingress and worker",
     "SQLITE_PATH": "by default in `SLUICE_DATA_DIR`; the tables are Sluice's",
     "MONGODB_URL": "",
     "MONGODB_DATABASE": "by default `sluice`",
     "LOGGING_ENABLED": "on by default: exchanges are stored anyway, this decides on their bodies",
     "LOGGING_LOG_BODIES": "",
     "LOGGING_RETENTION_DAYS": "",
+    "USAGE_RETENTION_DAYS": "of the sums by hour and day, by default 400; exchanges have"
+    " `LOGGING_RETENTION_DAYS`",
     "ENFORCE_RETURNING_USAGE_DATA": "the additional chunk is hidden from callers that did not ask"
     " for it",
     "<VENDOR>[_<NAME>]_API_KEY": "an instance without the key that it needs is left out and told",

@@ -170,6 +170,8 @@ def _contradictions(settings: Settings) -> list[str]:
     problems = [*spool.contradictions(settings)]
     if settings[work.STORAGE_TYPE] == "mongodb" and settings[work.MONGODB_URL] is None:
         problems.append("STORAGE_TYPE is mongodb, but MONGODB_URL is not set")
+    if settings[work.STORAGE_TYPE] == "postgresql" and settings[work.POSTGRES_URL] is None:
+        problems.append("STORAGE_TYPE is postgresql, but POSTGRES_URL is not set")
     if settings[kafka.SECURITY_PROTOCOL].startswith("SASL"):
         problems += [
             f"KAFKA_SECURITY_PROTOCOL is {settings[kafka.SECURITY_PROTOCOL]}, but {row.name} is not set"

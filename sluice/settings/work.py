@@ -111,7 +111,21 @@ STORAGE_TYPE = Setting[StorageType | None](
     kind=optional(choice(get_args(StorageType))),
     default=None,
     summary="Store of the exchanges.",
-    unset="mongodb if `MONGODB_URL` is set, else sqlite",
+    unset="mongodb if `MONGODB_URL` is set, else postgresql if `POSTGRES_URL` is, else sqlite",
+)
+POSTGRES_URL = Setting[str | None](
+    name="POSTGRES_URL",
+    kind=optional(url("postgresql", "postgres")),
+    default=None,
+    secret=True,
+    summary="The PostgreSQL server, with user, password and database; `?search_path=` names a schema.",
+)
+POSTGRES_MAX_CONNS = Setting(
+    name="POSTGRES_MAX_CONNS",
+    kind=integer(1, 1000),
+    default=_SINK.postgres_max_conns,
+    summary="Connections to PostgreSQL that an ingress or a worker has at most, for look-ups; a sink "
+    "has one.",
 )
 SQLITE_PATH = Setting[str | None](
     name="SQLITE_PATH",
@@ -164,6 +178,12 @@ RETENTION_DAYS = Setting(
     default=_SINK.retention_days,
     summary="Days that stored exchanges are kept; 0 is for ever.",
 )
+USAGE_RETENTION_DAYS = Setting(
+    name="USAGE_RETENTION_DAYS",
+    kind=integer(0, 36_500),
+    default=_SINK.usage_retention_days,
+    summary="Days that sums by hour and day are kept; 0 is for ever.",
+)
 BATCH_SIZE = Setting(
     name="SINKS_BATCH_SIZE",
     kind=integer(1, 10_000),
@@ -203,8 +223,16 @@ STORES_GROUP = Group(
     "Stores",
     (
         *(STORAGE_TYPE, SQLITE_PATH, JSONL_PATH, MONGODB_URL, MONGODB_DATABASE),
+        *(POSTGRES_URL, POSTGRES_MAX_CONNS),
         *(LOGGING_ENABLED, LOG_BODIES),
-        *(LOGGING_BODY_LIMIT, RETENTION_DAYS, BATCH_SIZE, BATCH_WAIT, SINKS_SESSION_TIMEOUT),
+        *(
+            LOGGING_BODY_LIMIT,
+            RETENTION_DAYS,
+            USAGE_RETENTION_DAYS,
+            BATCH_SIZE,
+            BATCH_WAIT,
+            SINKS_SESSION_TIMEOUT,
+        ),
         REDIS_URL,
     ),
 )

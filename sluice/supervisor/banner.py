@@ -67,6 +67,9 @@ def _store(settings: Settings) -> str:
     if sink.storage_type == "mongodb":
         host = urlsplit(sink.mongodb_url or "").netloc.rpartition("@")[2]
         return f"MongoDB at {host}, {sink.mongodb_database}.exchanges"
+    if sink.storage_type == "postgresql":
+        parts = urlsplit(sink.postgres_url or "")
+        return f"PostgreSQL at {parts.netloc.rpartition('@')[2]}{parts.path}, table exchanges"
     if sink.storage_type == "jsonl":
         return f"JSON lines, {Path(sink.jsonl_path)}"
     return f"SQLite, {Path(sink.sqlite_path)}, table exchanges"

@@ -16,8 +16,20 @@ from schemas.kept import AnswerStore, Kept
 from sinks.base import Keeping, Sink
 from sinks.config import SinkConfig
 from sinks.mongodb_answers import MongoDBAnswers
+from sinks.postgresql_answers import PostgreSQLAnswers
+from sinks.postgresql_pool import Pool
 from sinks.sqlite_answers import SQLiteAnswers
 from sinks.stores import SINKS
+
+
+def store(config: SinkConfig) -> AnswerStore:
+    match config.storage_type:
+        case "sqlite":
+            return SQLiteAnswers(config.sqlite_path)
+        case "postgresql":
+            return PostgreSQLAnswers(Pool(config.postgres_url or "", 4))
+        case _:
+            return MongoDBAnswers(config.mongodb_url or "", config.mongodb_database)
 
 
 class Subject:
@@ -26,24 +38,22 @@ class Subject:
     def __init__(self, config: SinkConfig) -> None:
         self.config = config
         self.sink: Sink = SINKS[config.storage_type](config, SystemClock())
-        self.answers: AnswerStore = (
-            SQLiteAnswers(config.sqlite_path)
-            if config.storage_type == "sqlite"
-            else MongoDBAnswers(config.mongodb_url or "", config.mongodb_database)
-        )
+        self.answers = store(config)
 
     async def keep(self, *batch: Kept) -> None:
         assert isinstance(self.sink, Keeping)
         await self.sink.keep(batch)
 
 
-@pytest.fixture(params=["mongodb", "sqlite"])
+@pytest.fixture(params=["mongodb", "postgresql", "sqlite"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     url = request.getfixturevalue("mongodb_url") if request.param == "mongodb" else None
+    postgresql = request.param == "postgresql"
     config = SinkConfig(
         storage_type=request.param,
         sqlite_path=str(tmp_path / "sluice.db"),
         mongodb_url=url,
+        postgres_url=request.getfixturevalue("postgres_schema") if postgresql else None,
         mongodb_database=f"t{secrets.token_hex(6)}",
         retention_days=0,
     )

@@ -2,7 +2,12 @@
 
 import pytest
 
+from schemas.clock import SystemClock
+from sinks.config import SinkConfig
+from sinks.stores import SINKS
 from tests.gomodel.world import KEY, World, error_of, events, output_text, said, words
+from tests.postgres import fetch
+from tests.sinks.samples import documents
 
 MESSAGE = {"max_tokens": 64, "model": "claude-sonnet-4-6"}
 
@@ -161,9 +166,21 @@ def test_what_is_no_request_of_a_model_is_not_stored(world: World) -> None:
     assert [n for n in range(1, 6) if world.find("client_request_id", f"gm-no-{n}")] == []
 
 
-def test_gm_s54_postgresql_stops_the_start(world: World) -> None:
-    """PostgreSQL is no store here, and nobody is left to believe it: exit code 2, with the reason."""
-    told = world.refused("sinks", STORAGE_TYPE="postgresql")
+def test_gm_s54_postgresql_without_an_address_stops_the_start(world: World) -> None:
+    """PostgreSQL needs POSTGRES_URL, and nobody is left to believe it: exit code 2, with the reason."""
+    told = world.refused("sinks", STORAGE_TYPE="postgresql", POSTGRES_URL="")
 
     assert "STORAGE_TYPE" in told
-    assert "sqlite" in told
+    assert "POSTGRES_URL" in told
+
+
+async def test_gm_s54_with_postgresql(postgres_schema: str) -> None:
+    """What a sink stores in PostgreSQL by GoModel's settings is found there."""
+    config = SinkConfig(storage_type="postgresql", postgres_url=postgres_schema)
+    sink = SINKS[config.storage_type](config, SystemClock())
+    await sink.open()
+    await sink.write(documents(1, 2))
+    await sink.close()
+
+    found = fetch(postgres_schema, "SELECT user_path FROM exchanges")
+    assert [row[0] for row in found] == ["/team/ann", "/team/ann"]

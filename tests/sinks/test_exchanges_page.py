@@ -19,11 +19,11 @@ from pymongo import MongoClient
 from schemas.clock import SystemClock
 from schemas.exchange import ErrorInfo, Exchange, Timings
 from schemas.usage import Usage
+from sinks.columns import COLUMNS
 from sinks.config import SinkConfig
 from sinks.document import Document, document
 from sinks.mongodb import MongoDBSink
 from sinks.sqlite import SQLiteSink
-from sinks.sqlite_schema import COLUMNS
 from tests.sinks.samples import BEGIN, exchange, request_id
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "exchanges.md").read_text()

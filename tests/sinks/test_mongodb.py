@@ -141,12 +141,9 @@ def bulk(*errors: dict[str, Any], concern: bool = False) -> BulkWriteError:
     return BulkWriteError({"writeErrors": list(errors), "writeConcernErrors": concerns})
 
 
-ANYWHERE = SinkConfig(storage_type="mongodb", mongodb_url="mongodb://127.0.0.1:1")
-
-
-async def test_a_duplicate_is_success(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_duplicate_is_success(config: SinkConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """E11000 means that the outcome is stored already."""
-    sink = sink_of(ANYWHERE)
+    sink = sink_of(config)
     Answering(sink, monkeypatch, bulk({"index": 0, "code": 11000}, {"index": 2, "code": 11000}))
     await sink.write(documents(1, 2, 3))
     await sink.close()
@@ -165,10 +162,10 @@ async def test_a_duplicate_is_success(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["no majority", "disk full", "shutdown", "no right", "no primary", "unknown"],
 )
 async def test_errors_of_the_store_are_backpressure(
-    answer: Exception, monkeypatch: pytest.MonkeyPatch
+    config: SinkConfig, answer: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What says nothing of a document makes the batch come again, and refuses nothing."""
-    sink = sink_of(ANYWHERE)
+    sink = sink_of(config)
     Answering(sink, monkeypatch, answer)
     with pytest.raises(Backpressure):
         await sink.write(documents(1, 2, 3))
@@ -176,10 +173,10 @@ async def test_errors_of_the_store_are_backpressure(
 
 
 async def test_a_refused_document_is_tried_again_with_its_bodies_as_text(
-    monkeypatch: pytest.MonkeyPatch,
+    config: SinkConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that cannot hold a body's keys gets the text; what it refuses then too is refused."""
-    sink = sink_of(ANYWHERE)
+    sink = sink_of(config)
     no = {"code": 57, "errmsg": "dotted field"}
     server = Answering(
         sink, monkeypatch, bulk({"index": 0, **no}, {"index": 2, **no}), bulk({"index": 1, **no})
@@ -196,10 +193,10 @@ async def test_a_refused_document_is_tried_again_with_its_bodies_as_text(
 
 
 async def test_a_command_that_one_document_spoils_is_taken_apart(
-    monkeypatch: pytest.MonkeyPatch,
+    config: SinkConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the whole command fails because of a document, the others are stored one by one."""
-    sink = sink_of(ANYWHERE)
+    sink = sink_of(config)
     spoiled = OperationFailure("exceeded nesting", 15)
     server = Answering(sink, monkeypatch, spoiled, None, spoiled, None, spoiled)
     with pytest.raises(Refused) as refused:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -21,10 +22,12 @@ from schemas.control import Heartbeat
 from schemas.exchange import REDELIVERED_TYPE, any_body
 from sinks.config import SinkConfig
 from sinks.mongodb import MongoDBSink
+from sinks.postgresql import PostgreSQLSink
 from sinks.runner import run
 from sinks.sqlite import SQLiteSink
 from sluice.broker import Broker, BrokerConfig
 from tests import services
+from tests.postgres import fetch
 from tests.sinks.cluster import DEADLINE, Cluster, MemorySink, eventually, running
 from tests.sinks.samples import exchange, json_body, record, request_id
 
@@ -299,6 +302,41 @@ async def test_a_mongodb_that_restarts_is_waited_for(
 
     assert await kafka_cluster.committed("mongodb") == (300, 300)
     assert await kafka_cluster.records(kafka_cluster.topics.dead_letters) == []
+
+
+async def test_a_postgresql_that_is_killed_is_waited_for(
+    kafka_cluster: Cluster, own_service: Callable[[str], services.OwnService]
+) -> None:
+    """PostgreSQL killed and started again under load: every exchange is there and counted once, nothing
+    is refused."""
+    server = await asyncio.to_thread(own_service, "postgres")
+    url = server.endpoints["POSTGRES_URL"]
+    config = SinkConfig(storage_type="postgresql", postgres_url=url, retention_days=0)
+    sink = PostgreSQLSink(config, SystemClock())
+
+    def count() -> int:
+        """What is there; while the server stops or starts it may fail to say."""
+        try:
+            return int(fetch(url, "SELECT count(*) FROM exchanges")[0][0])
+        except (asyncpg.PostgresError, OSError):
+            return -1
+
+    async with running(kafka_cluster, sink, storage_type="postgresql") as runner:
+        await kafka_cluster.produce(*(exchange(number) for number in range(100)))
+        await eventually(lambda: count() == 100, "it works")
+        await asyncio.to_thread(server.kill)
+        await kafka_cluster.produce(*(exchange(number) for number in range(100, 300)))
+        await eventually(
+            lambda: 'backoffs_total{store="postgresql"} 0' not in _text(runner), "it waits"
+        )
+        await asyncio.to_thread(server.start)
+        await eventually(lambda: count() == 300, "all documents")
+        await runner.end()
+
+    assert await kafka_cluster.committed("postgresql") == (300, 300)
+    assert await kafka_cluster.records(kafka_cluster.topics.dead_letters) == []
+    sums = fetch(url, "SELECT period, sum(requests)::int FROM rollups GROUP BY period")
+    assert dict(sums) == {"hour": 300, "day": 300}
 
 
 async def test_a_log_that_comes_late_and_goes(

@@ -66,6 +66,12 @@ async def test_in_the_database_of_the_sink(tmp_path: Path, mongodb_url: str) -> 
             client.drop_database(name)
 
 
+async def test_in_the_tables_of_the_sink(tmp_path: Path, postgres_schema: str) -> None:
+    """With POSTGRES_URL it is PostgreSQL."""
+    assert await found_again(context(tmp_path, POSTGRES_URL=postgres_schema)) == KEPT
+    assert not (tmp_path / "sluice.db").exists()
+
+
 async def test_a_store_that_cannot_be_asked_keeps_none(tmp_path: Path) -> None:
     """A file of lines is not looked through: there are no answers then, and MONGODB_URL beside it
     changes nothing."""

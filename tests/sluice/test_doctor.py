@@ -55,6 +55,21 @@ async def test_everything_configured_is_well(
     }  # fmt: skip
 
 
+async def test_postgresql(tmp_path: Path, postgres_schema: str) -> None:
+    """It answers, and the schema is named; a schema that is not there is told, and so is a server."""
+    there = (await findings(tmp_path, POSTGRES_URL=postgres_schema))["store"]
+    no_schema = postgres_schema.partition("=")[0] + "=nowhere"
+    missing = (await findings(tmp_path, POSTGRES_URL=no_schema))["store"]
+    away = f"postgresql://ann:hunter2@127.0.0.1:{services.free_port()}/x"
+    nobody = (await findings(tmp_path, POSTGRES_URL=away))["store"]
+
+    assert there.state == "ok"
+    assert f"{postgres_schema.partition('=')[2]}.exchanges" in there.detail
+    assert (missing.state, "search_path" in missing.mend) == ("wrong", True)
+    assert (nobody.state, "POSTGRES_URL" in nobody.mend) == ("wrong", True)
+    assert "hunter2" not in str(nobody)
+
+
 async def test_the_folder_of_large_bodies(tmp_path: Path) -> None:
     """One that is not there is wrong; one on a disk of this machine is right for roles on this machine,
     and it is said who uses it."""

@@ -201,7 +201,8 @@ def test_values_mean(tmp_path: Path, name: str, text: str, value: object) -> Non
         ("LOGGING_ENABLED", "yes"),
         ("LOGGING_ENABLED", "on"),
         ("LOG_LEVEL", "loud"),
-        ("STORAGE_TYPE", "postgresql"),
+        ("STORAGE_TYPE", "mysql"),
+        ("POSTGRES_URL", "mysql://db"),
         ("MONGODB_URL", "http://x"),
         ("REDIS_URL", "redis:/x"),
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka"),
@@ -256,6 +257,7 @@ def test_secrets_are_never_printed(tmp_path: Path) -> None:
     ("environ", "expected"),
     [
         ({"STORAGE_TYPE": "mongodb"}, "MONGODB_URL is not set"),
+        ({"STORAGE_TYPE": "postgresql"}, "POSTGRES_URL is not set"),
         (
             {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_BOOTSTRAP_SERVERS": "a:1"},
             "KAFKA_SASL_USERNAME is not set",
@@ -270,11 +272,16 @@ def test_contradictions(tmp_path: Path, environ: dict[str, str], expected: str) 
     assert any(expected in problem for problem in problems(tmp_path, **environ))
 
 
-def test_storage_follows_the_mongodb_url(tmp_path: Path) -> None:
-    """Without STORAGE_TYPE it is MongoDB if its URL is set, else SQLite in the data folder."""
+def test_storage_follows_the_urls(tmp_path: Path) -> None:
+    """Without STORAGE_TYPE it is MongoDB if its URL is set, else PostgreSQL if its is, else SQLite in
+    the data folder."""
     url = {"MONGODB_URL": "mongodb://db"}
     assert configs.storage_type(load({}, tmp_path)) == "sqlite"
     assert configs.storage_type(load(url, tmp_path)) == "mongodb"
+    both = {**url, "POSTGRES_URL": "postgresql://db/sluice"}
+    assert configs.storage_type(load(both, tmp_path)) == "mongodb"
+    del both["MONGODB_URL"]
+    assert configs.storage_type(load(both, tmp_path)) == "postgresql"
     assert configs.storage_type(load({**url, "STORAGE_TYPE": "sqlite"}, tmp_path)) == "sqlite"
     assert configs.sqlite_path(load({"SLUICE_DATA_DIR": "/d"}, tmp_path)) == "/d/sluice.db"
     assert configs.sqlite_path(load({"SQLITE_PATH": "/x.db"}, tmp_path)) == "/x.db"
@@ -601,7 +608,6 @@ def test_gomodels_config_starts_unchanged(tmp_path: Path) -> None:
     told = "\n".join(settings.notes)
     for part in (
         "cache.response.semantic.embedder.provider",
-        "storage.postgresql.url",
         "budgets.user_paths",
         "guardrails.rules",
         "anthropic is left out",
