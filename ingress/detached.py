@@ -15,8 +15,9 @@ from ingress.guards import IncomingRequest
 from ingress.lasting import Lasting
 from ingress.replies import Slot
 from ingress.wire import Answer, SlowReader
-from schemas.errors import BodyTooLarge, Cancelled, GatewayError, LogUnavailable
+from schemas.errors import BodyTooLarge, Cancelled, GatewayError, InvalidRequest, LogUnavailable
 from schemas.identity import record_key
+from schemas.kept import asked
 from schemas.requests import Request, to_headers
 
 _JSON = b"content-type: application/json\r\n"
@@ -30,6 +31,24 @@ class Status(Struct, frozen=True):
     status: str
     created_at: int  # epoch seconds
     object: str = "request"
+
+
+async def in_background(gateway: Gateway, record: Request) -> bool:
+    """Whether it asks for a Response for which nobody waits; InvalidRequest or BodyTooLarge if it may
+    not."""
+    claim = record.claim
+    if record.dialect != "openai_responses" or record.operation != "chat":
+        return False
+    if claim is None and b'"background"' not in record.body:
+        return False
+    wanted = asked(record.body) if claim is None else await gateway.spooling.asked(claim)
+    if not wanted.background:
+        return False
+    if wanted.store is False:
+        raise InvalidRequest("A response in the background must be stored: `store`.", param="store")
+    if claim is not None:
+        raise BodyTooLarge("A response in the background must fit into a record of the log.")
+    return True
 
 
 async def detach(

@@ -21,7 +21,7 @@ from ingress.caller import (
     user_path,
 )
 from ingress.deliver import first_record, is_stream, plain, stream
-from ingress.detached import detach
+from ingress.detached import detach, in_background
 from ingress.errors import error_answer
 from ingress.events import Numbered
 from ingress.gateway import Gateway
@@ -39,11 +39,10 @@ from schemas.errors import (
     Expired,
     GatewayError,
     Interrupted,
-    InvalidRequest,
     LogUnavailable,
 )
 from schemas.identity import meeting_key, record_key
-from schemas.kept import asked as asked_of_response
+from schemas.replies import Head
 from schemas.requests import Operation, Relay, Request, to_headers
 
 ORDINARY = Lasting()
@@ -80,6 +79,28 @@ async def take(request: IncomingRequest, asked: Asked) -> Answer | None:
         raise
     gateway.observe(asked.route, status, began)
     return answer
+
+
+async def ask(request: IncomingRequest, asked: Asked) -> tuple[Head, bytes]:
+    """What the log answers to a request without a body, whole, for a handler that makes more of it.
+    GatewayError."""
+    gateway: Gateway = request.app.ctx.gateway
+    caller = _caller(gateway, request)
+    gateway.check()
+    with gateway.admission.enter(0).held(gateway.clock):
+        record = _record(gateway, request, asked, caller, Body(b""))
+        slot = gateway.replies.open(record_key(record.request_id), request.transport.abort)
+        try:
+            await gateway.log.publish(slot, b"", to_headers(record))
+            head = await first_record(slot)
+            while not slot.ended:
+                if slot.error is not None:
+                    raise slot.error
+                await slot.wait()
+            return head, slot.take()
+        finally:
+            gateway.replies.close(slot)
+            _give_up(gateway, slot, record.request_id, ORDINARY)
 
 
 def refuse(request: IncomingRequest, route: str, error: GatewayError) -> Answer:
@@ -194,29 +215,9 @@ async def _lasting(gateway: Gateway, request: IncomingRequest, record: Request) 
         # Who comes again with the same key finds the answer, and not a call that was broken off.
         policy = "finish"
     found = how_long(request.headers, policy)
-    if await _in_background(gateway, record):
+    if await in_background(gateway, record):
         return replace(found, on_disconnect="background", background=True, wait=None)
     return found
-
-
-async def _in_background(gateway: Gateway, record: Request) -> bool:
-    """Whether it asks for a Response for which nobody waits; InvalidRequest or BodyTooLarge if it may
-    not."""
-    claim = record.claim
-    if record.dialect != "openai_responses" or record.operation != "chat":
-        return False
-    if claim is None and b'"background"' not in record.body:
-        return False
-    wanted = (
-        asked_of_response(record.body) if claim is None else await gateway.spooling.asked(claim)
-    )
-    if not wanted.background:
-        return False
-    if wanted.store is False:
-        raise InvalidRequest("A response in the background must be stored: `store`.", param="store")
-    if claim is not None:
-        raise BodyTooLarge("A response in the background must fit into a record of the log.")
-    return True
 
 
 async def _exchange(

@@ -87,6 +87,7 @@ class Asked(Struct, frozen=True):
 
 
 _asked = msgspec.json.Decoder(Asked).decode
+_ID_CHARS = 36  # of a request's id
 _UNKNOWN = Asked(store=False)
 
 
@@ -101,6 +102,11 @@ def asked(body: bytes) -> Asked:
 def name_of_response(request_id: str) -> str:
     """The id of a Response that the gateway names."""
     return f"resp_{request_id}"
+
+
+def is_ours(response_id: str) -> bool:
+    """Whether the gateway has named a Response, and not its provider."""
+    return response_id.startswith("resp_") and len(response_id) == len("resp_") + _ID_CHARS
 
 
 def kept(exchange: Exchange) -> Kept | None:

@@ -12,7 +12,7 @@ from providers.base import Target
 from schemas import response_items as items
 from schemas.clock import Clock
 from schemas.errors import InvalidRequest, PreviousResponseNotFound
-from schemas.kept import AnswerStore, Kept, may_read, response_of
+from schemas.kept import AnswerStore, Kept, is_ours, may_read, response_of
 from schemas.requests import Request
 
 DIALECT = "openai_responses"
@@ -41,7 +41,7 @@ class Recall:
         if name is None:
             return request
         speaks = DIALECT in target.endpoint.routes
-        ours = name.startswith("resp_") and len(name) == len("resp_") + 36
+        ours = is_ours(name)
         found = await self._find(name, request, PATIENCE if ours or not speaks else 0.0)
         if found is None:
             if speaks and not ours:

@@ -26,12 +26,13 @@ from ingress.caller import user_path
 from ingress.errors import error_answer, identity_lines
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
-from ingress.intake import Asked, take
+from ingress.intake import Asked, ask, take
 from ingress.wire import Answer
 from schemas import response_items as items
 from schemas.envelopes import EVENT_STREAM
 from schemas.errors import GatewayError, InvalidRequest, ResponseNotFound
-from schemas.kept import Kept, may_read, response_of
+from schemas.kept import Kept, is_ours, may_read, response_of
+from schemas.replies import Head
 from schemas.requests import Relay
 
 PATIENCE = 2.0  # seconds: an answer is stored some moments after its caller has it
@@ -75,8 +76,18 @@ class _Running(Exception):
         self.response_id = response_id
 
 
+class _Refused(Exception):
+    """The provider's own answer."""
+
+    def __init__(self, head: Head, body: bytes) -> None:
+        self.head = head
+        self.body = body
+
+
 _event = msgspec.json.Decoder(_Event).decode
 _state = msgspec.json.Decoder(_State).decode
+# A provider that keeps none says so in one of these ways, and so does a gateway without that provider.
+_NOT_THERE = (400, 404, 405, 410, 501)
 _RUNS = ("queued", "in_progress")
 
 
@@ -118,6 +129,9 @@ async def _answered(
         path = f"/responses/{quote(running.response_id, safe='')}{action}{query_of(request)}"
         relay = Relay(running.provider, request.method, path)
         return await take(request, Asked("stored_responses", "relay", relay=relay))
+    except _Refused as refused:
+        lines = f"content-type: {refused.head.content_type}\r\n".encode() + identity_lines(request)
+        answer = Answer(refused.head.status, lines, refused.body)
     except GatewayError as error:
         answer = error_answer(request, error)
     gateway.observe("stored_responses", 200 if answer is None else answer.status, began)
@@ -182,10 +196,22 @@ async def _shown(
 async def _deleted(
     gateway: Gateway, request: IncomingRequest, found: Kept, name: str
 ) -> tuple[bytes, bytes]:
-    await gateway.answers.delete(found.request_id)
     if not found.background:
-        _check_ended(found)
+        await _delete_there(gateway, request, found)
+    await gateway.answers.delete(found.request_id)
     return _JSON, _encode(_Deleted(name))
+
+
+async def _delete_there(gateway: Gateway, request: IncomingRequest, found: Kept) -> None:
+    """Who made the response may keep it, too. _Refused if it is not deleted there: so it is not here."""
+    own = found.response_id or ""
+    if found.provider is None or not own or is_ours(own):
+        return  # it was translated, and only we know it
+    path = f"/responses/{quote(own, safe='')}"
+    relay = Relay(found.provider, "DELETE", path)
+    head, body = await ask(request, Asked("stored_responses", "relay", relay=relay))
+    if head.status not in _NOT_THERE and not 200 <= head.status < 300:
+        raise _Refused(head, body)
 
 
 async def _cancelled(

@@ -39,6 +39,7 @@ class Call(Struct, frozen=True):
     key: str | None = None  # of the header
     model: str = ""  # of the path
     stream: bool = False  # of the path
+    before: tuple[Raw, ...] = ()  # items of the conversation that it goes on with
 
 
 class Turn(Struct, frozen=True):

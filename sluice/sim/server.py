@@ -24,6 +24,7 @@ from sluice.sim.dialects.messages import Messages
 from sluice.sim.dialects.responses import Responses
 from sluice.sim.exchange import Exchange, refusal
 from sluice.sim.files import Files, answer
+from sluice.sim.kept import Kept
 from sluice.sim.script import UnknownModel, parse
 
 _MAX_BODY = 128 << 20
@@ -83,7 +84,8 @@ class _Server:
     def __init__(self) -> None:
         self._calls = Calls()
         files = Files()
-        self._stores = (files, Batches(files, _PATHS))
+        self._kept = Kept()
+        self._stores = (files, Batches(files, _PATHS), self._kept)
 
     def add_routes(self, application: web.Application) -> None:
         router = application.router
@@ -166,6 +168,8 @@ class _Server:
         self, request: web.Request, dialect: Dialect, call: Call
     ) -> web.StreamResponse:
         try:
+            if isinstance(dialect, Responses):
+                call = self._kept.continued(call)
             ask = dialect.read(call)
             script = parse(ask.talk.script or ask.model)
         except UnknownModel as error:
@@ -178,6 +182,8 @@ class _Server:
         counted = script.flaky or script.flap
         if counted and not script.fails(self._calls.attempt(ask.talk.digest)):
             script = msgspec.structs.replace(script, fault=None)
+        if isinstance(dialect, Responses):
+            self._kept.keep(call, ask, script)
         whole = False
         try:
             response = await Exchange(request, dialect, ask, script).answer()

@@ -137,10 +137,11 @@ def test_tools(
     assert [name for name, _ in told_back.results] == [name for name, _, _ in told_back.calls]
 
 
-# A provider of Responses keeps its own, and the simulated one keeps none.
-@pytest.mark.parametrize("upstream", [one for one in MODELS if one != "responses"])
-def test_tools_of_a_stored_response(world: World, client: OpenAI, model: str, mark: str) -> None:
-    """A result is told by `previous_response_id` alone, whoever made the response."""
+def test_tools_of_a_stored_response(
+    world: World, client: OpenAI, upstream: str, model: str, mark: str
+) -> None:
+    """A result is told by `previous_response_id` alone, whoever made the response: a provider that keeps
+    its own gets the id, any other the conversation."""
     first = client.responses.create(model=model, input=f"{mark} [sim-tool]", tools=FUNCTIONS)
     (call,) = calls_of(first)
 
@@ -153,7 +154,49 @@ def test_tools_of_a_stored_response(world: World, client: OpenAI, model: str, ma
 
     assert second.output_text == "The tools said: mild"
     assert second.previous_response_id == first.id
-    assert world.seen(mark, 2)[1].calls[0][1:] == ("get_weather", ARGUMENTS["get_weather"])
+    if upstream == "responses":
+        (asked,) = world.seen(first.id)
+        assert asked.body["previous_response_id"] == first.id
+        assert [item["type"] for item in asked.body["input"]] == ["function_call_output"]
+        world.seen(mark, 1)
+    else:
+        assert world.seen(mark, 2)[1].calls[0][1:] == ("get_weather", ARGUMENTS["get_weather"])
+
+
+def test_a_deleted_response_is_deleted_at_its_provider(
+    world: World, client: OpenAI, upstream: str, model: str, mark: str
+) -> None:
+    """Who keeps it forgets it, too; then it can be neither fetched nor continued."""
+    made = client.responses.create(model=model, input=f"Hello {mark}")
+    there = f"{world.sim}/v1/responses/{made.id}"
+    kept = world.http.get(there).status_code
+    assert client.responses.retrieve(made.id).output_text == made.output_text
+
+    client.responses.delete(made.id)
+
+    assert (kept, world.http.get(there).status_code) == (
+        200 if upstream == "responses" else 404,
+        404,
+    )
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(made.id)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.responses.create(model=model, previous_response_id=made.id, input="And?")
+    assert refused.value.code == "previous_response_not_found"
+
+
+def test_a_response_that_its_provider_has_lost_can_be_deleted(
+    world: World, client: OpenAI, mark: str
+) -> None:
+    """What is nowhere else is deleted here."""
+    made = client.responses.create(model=MODELS["responses"], input=f"Hello {mark}")
+    client.responses.retrieve(made.id)
+    world.http.delete(f"{world.sim}/v1/responses/{made.id}").raise_for_status()
+
+    client.responses.delete(made.id)
+
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(made.id)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -429,3 +429,40 @@ async def test_a_batch_ends_when_it_is_asked_for(
     assert (found["output_file_id"] is not None) == (status == "completed")
     async with sim.post(f"/v1/batches/{made['id']}/cancel") as response:
         assert (await response.json())["status"] in (status, "cancelled")
+
+
+async def responses(sim: aiohttp.ClientSession, **members: Any) -> tuple[int, Any]:
+    async with sim.post("/v1/responses", json={"model": "sim-echo", **members}) as found:
+        return found.status, await found.json()
+
+
+async def test_responses_are_kept(sim: aiohttp.ClientSession) -> None:
+    """As they were answered, with their input; they are continued turn by turn, until they are deleted."""
+    _, first = await responses(sim, input="one two")
+    _, second = await responses(sim, input="three", previous_response_id=first["id"])
+    status, third = await responses(sim, input="four", previous_response_id=second["id"])
+    place = f"/v1/responses/{second['id']}"
+
+    assert (status, third["previous_response_id"]) == (200, second["id"])
+    assert [each["usage"]["input_tokens"] for each in (first, second, third)] == [2, 5, 7]
+    assert await (await sim.get(place)).json() == second
+    listed = await (await sim.get(f"{place}/input_items")).json()
+    assert [item["content"] for item in listed["data"]] == ["three"]
+    assert (await (await sim.delete(place)).json())["deleted"] is True
+    for found in (await sim.get(place), await sim.delete(place)):
+        assert found.status == 404
+    status, refused = await responses(sim, input="five", previous_response_id=second["id"])
+    assert (status, refused["error"]["code"]) == (400, "previous_response_not_found")
+
+
+async def test_what_is_not_to_be_stored_is_not(
+    sim: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of too many the oldest are forgotten."""
+    monkeypatch.setattr("sluice.sim.kept._MAX_BYTES", 12_000)
+    _, private = await responses(sim, input="one", store=False)
+    _, large = await responses(sim, input="x" * 3000)
+    await responses(sim, input="y" * 3000)
+
+    for name in (private["id"], large["id"]):
+        assert (await sim.get(f"/v1/responses/{name}")).status == 404

@@ -118,7 +118,6 @@ class _Body(Struct):
     reasoning: _Reasoning | None = None
     include: list[str] | None = None
     metadata: dict[str, str] | None = None
-    previous_response_id: str | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -128,6 +127,14 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 def read(call: Call) -> Ask:
     """Refused as OpenAI does."""
     asked = decoded(_body, call.body)
+    if call.before and asked.input is not None:
+        before = [msgspec.json.decode(item, type=_Item) for item in call.before]
+        own = (
+            asked.input
+            if isinstance(asked.input, list)
+            else [_Item(role="user", content=asked.input)]
+        )
+        asked.input = [*before, *own]
     _check(asked)
     model = asked.model or ""
     form = asked.text.format if asked.text else None
@@ -161,9 +168,6 @@ def _check(asked: _Body) -> None:
         raise Refused(
             400, "Missing required parameter: 'model'.", "model", "missing_required_parameter"
         )
-    if asked.previous_response_id is not None:
-        text = f"Previous response with id '{asked.previous_response_id[:100]}' not found."
-        raise Refused(400, text, "previous_response_id", "previous_response_not_found")
     if asked.input is None:
         raise Refused(
             400, "Missing required parameter: 'input'.", "input", "missing_required_parameter"

@@ -139,8 +139,9 @@ async def test_what_was_not_streamed_cannot_be(begin: Begin, keep: Keep) -> None
     assert found.json()["error"]["param"] == "stream"
 
 
-async def test_a_deleted_response_is_gone(begin: Begin, keep: Keep) -> None:
-    """OpenAI's word for it; then there is no such response, in whatever way it is asked for."""
+async def test_a_deleted_response_is_gone(begin: Begin, keep: Keep, worker: Worker) -> None:
+    """OpenAI's word for it; then there is no such response, in whatever way it is asked for. Its provider,
+    which has named it, is asked to delete it, too."""
     ingress = await begin()
     await keep(answer(), answer(request_id="request-2", response_id="resp_2"))
 
@@ -150,10 +151,47 @@ async def test_a_deleted_response_is_gone(begin: Begin, keep: Keep) -> None:
         200,
         {"id": "resp_1", "object": "response", "deleted": True},
     )
+    assert [each.relay for each in worker.requests] == [Relay("sim", "DELETE", "/responses/resp_1")]
     assert (await ingress.client.delete("/v1/responses/resp_1")).status_code == 404
     for path in ("resp_1", "request-1", "resp_1/input_items"):
         assert (await ingress.client.get(f"/v1/responses/{path}")).status_code == 404
     assert (await ingress.client.get("/v1/responses/resp_2")).status_code == 200
+
+
+OURS = "resp_01a22e77-2b59-7000-bb31-2d8244f9b31c"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "status"),
+    [
+        ({}, 404, 200),
+        ({}, 405, 200),
+        ({}, 400, 200),
+        ({}, 401, 401),
+        ({}, 503, 503),
+        ({"response_id": OURS}, None, 200),
+        ({"provider": None}, None, 200),
+    ],
+)
+async def test_what_its_provider_says_of_a_deletion(
+    begin: Begin, keep: Keep, worker: Worker, changes: dict[str, Any], said: int | None, status: int
+) -> None:
+    """One that has it no more, or keeps none, does not matter; if it refuses, the caller is told and the
+    response is still there. Nobody is asked for one that the gateway itself has named."""
+
+    async def script(answering: Answering) -> None:
+        await answering.plain(b'{"error":"theirs"}', said or 200)
+
+    worker.script = script
+    ingress = await begin()
+    await keep(answer(**changes))
+
+    found = await ingress.client.delete("/v1/responses/request-1")
+    left = await ingress.client.get("/v1/responses/request-1")
+
+    assert (found.status_code, left.status_code) == (status, 404 if status == 200 else 200)
+    assert (found.json() == {"error": "theirs"}) == (status != 200)
+    assert len(worker.requests) == (said is not None)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +207,7 @@ async def test_a_deleted_response_is_gone(begin: Begin, keep: Keep) -> None:
     ],
 )
 async def test_a_response_is_its_callers(
-    begin: Begin, keep: Keep, changes: dict[str, Any], user_path: str, status: int
+    begin: Begin, keep: Keep, worker: Worker, changes: dict[str, Any], user_path: str, status: int
 ) -> None:
     """Of another key or another user path there is none: nobody learns that the id exists, or deletes it."""
     ingress = await begin()
@@ -341,7 +379,6 @@ class TestBackground:
             ("GET", "?include[]=x", "/responses/resp%2F7?include[]=x"),
             ("GET", "?stream=true&starting_after=4", None),
             ("POST", "/cancel", None),
-            ("DELETE", "", None),
         ],
     )
     async def test_its_provider_is_asked(
