@@ -6,7 +6,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from schemas.clock import Clock
-from schemas.control import Heartbeat, decode
+from schemas.control import CacheReport, Heartbeat, decode
 
 ALIVE = 5.0  # seconds after its last heartbeat that a worker counts as alive
 
@@ -14,11 +14,14 @@ ALIVE = 5.0  # seconds after its last heartbeat that a worker counts as alive
 class Workers:
     """What is known of the workers. `expected_wait` is kept ready: every request asks for it."""
 
-    __slots__ = ("_clock", "_seen", "expected_wait")
+    __slots__ = ("_clock", "_seen", "caches", "expected_wait")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._seen: dict[str, tuple[float, Heartbeat]] = {}
+        self.caches: dict[
+            str, CacheReport
+        ] = {}  # by worker, the last one, also of those that are gone
         self.expected_wait = 0.0  # seconds that a request published now would wait
 
     def receive(self, record: ConsumerRecord[bytes, bytes]) -> None:
@@ -29,6 +32,8 @@ class Workers:
             return  # not ours to judge: the topic is written by every role and version
         if isinstance(control, Heartbeat) and control.role == "streams":
             self._seen[control.boot_id] = (self._clock.monotonic(), control)
+            if control.cache is not None:
+                self.caches[control.cache.worker] = control.cache
             self.refresh()
 
     def refresh(self) -> None:

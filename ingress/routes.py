@@ -9,7 +9,7 @@ from msgspec import Struct
 from sanic import Sanic
 from sanic.response import HTTPResponse
 
-from ingress.api.admin_cache import purge
+from ingress.api.admin_cache import cache_overview, purge
 from ingress.api.admin_keys import change_key, deactivate_key, key, keys, rotate_key
 from ingress.api.admin_log import (
     dead_letter,
@@ -115,6 +115,7 @@ ROUTES = (
     _any("/v1/batches/<name>/results", ("GET",), batches),
     _any("/admin/api/v1/cache", ("DELETE",), purge),
     _any("/admin/api/v1/cache/<name>", ("DELETE",), purge),
+    _look("/admin/api/v1/cache/overview", cache_overview),
     _any("/admin/api/v1/auth-keys", ("GET", "POST"), keys),
     _any("/admin/api/v1/auth-keys/<name>", ("GET",), key),
     _any("/admin/api/v1/auth-keys/<name>", ("PATCH", "DELETE"), change_key),

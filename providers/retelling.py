@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from providers.base import Client, Context, Reader, Writer
 from providers.canonical.answer import Answer, Begin, Counted, Event
 from providers.canonical.fold import Fold, unfold
-from providers.canonical.request import ChatRequest, Members
+from providers.canonical.request import ChatRequest, Members, Reasoning, Text
 from providers.dialects.openai_completions.read import (
     StreamReader as CompletionsReader,
     read_answer as read_completion,
@@ -201,6 +201,16 @@ def as_answer(request: Request, body: bytes) -> bytes:
                 null = given is None or bytes(given) == b"null"
                 members[name] = Raw(default) if null else given  # type: ignore[assignment]  # not None then
     return _encode(members)
+
+
+def words(dialect: str, body: bytes) -> str:
+    """What a whole answer says, without its thoughts; UpstreamError if it is none. What is no text
+    stands there as JSON."""
+    choices = _read(dialect, body).choices
+    parts = [part for choice in choices for part in choice.parts if not isinstance(part, Reasoning)]
+    return "\n".join(
+        part.text if isinstance(part, Text) else _encode(part).decode() for part in parts
+    )
 
 
 def _time(request: Request, name: str) -> bytes:

@@ -23,6 +23,39 @@ class Cancellation(Struct, frozen=True, tag="cancel"):
     reason: Literal["disconnected", "unacknowledged", "requested"]
 
 
+class CacheReport(Struct, frozen=True, omit_defaults=True):
+    """What the caches of one worker did since they were first used, restarts included."""
+
+    worker: str  # the same after a restart
+    results: dict[str, int] = {}  # requests by what the caches were to them, as in an exchange
+    input_tokens: int = 0  # of the calls that were not made
+    output_tokens: int = 0
+    cost: float = 0.0  # USD, as far as prices are known
+    seconds: float = 0.0
+    semantic: SemanticReport | None = None
+
+
+class SemanticReport(Struct, frozen=True, omit_defaults=True):
+    """The account of the semantic cache. What it counts fades away over some 20,000 requests in each
+    namespace; `compared` and what follows does not."""
+
+    mode: str  # threshold or verified
+    shadow: bool = False  # nothing is served: it is only measured
+    max_error_rate: float | None = None
+    requests: float = 0.0  # that reached it
+    served: float = 0.0
+    wrong: float = 0.0  # estimated
+    variance: float = 0.0  # of that estimate
+    judged: float = 0.0  # of the served ones
+    same: int = 0  # comparisons
+    different: int = 0
+    undecided: int = 0
+    calls: int = 0  # that were made for comparisons
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0  # USD
+
+
 class Heartbeat(Struct, frozen=True, tag="heartbeat"):
     """A process says each second that it lives and what it has to do."""
 
@@ -42,6 +75,7 @@ class Heartbeat(Struct, frozen=True, tag="heartbeat"):
     batch_running: int = 0
     batch_queued: int = 0
     batch_lag: int = 0
+    cache: CacheReport | None = None  # of a worker that gives answers again
 
 
 class Purge(Struct, frozen=True, tag="purge", omit_defaults=True):

@@ -82,6 +82,8 @@ class Cached(Struct, frozen=True, omit_defaults=True):
     age: float | None = None  # seconds since the answer was made
     saved: Usage | None = None  # what the call that was not made would have used
     saved_cost: int | None = None  # and cost, nano-dollars
+    seconds: float | None = None  # how long the call had taken whose answer is given again
+    similarity: float | None = None  # cosine of the two questions
 
 
 class Timings(Struct, frozen=True, omit_defaults=True):

@@ -37,6 +37,10 @@ MetricName = Literal[
     "sluice_failovers",  # Counter: of these, those of another candidate
     "sluice_idempotent_requests",  # Counter: requests with an idempotency key; result
     "sluice_cache_requests",  # Counter: requests by what the caches were to them; result
+    "sluice_cache_comparisons",  # Counter: kept answers that were compared with fresh ones; result
+    "sluice_cache_saved_dollars",  # Gauge: of calls that were not made, restarts included
+    "sluice_cache_saved_seconds",  # Gauge: the same
+    "sluice_semantic_error_rate",  # Gauge: wrong answers among requests; kind: estimate, bound
     "sluice_cache_failures",  # Counter: entries and look-ups that a cache's store failed at
     "sluice_cache_bytes",  # Gauge: answers in this worker's memory
     "sluice_breaker_state",  # Gauge: 0 closed, 0.5 probing, 1 open; provider, model
@@ -75,6 +79,10 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
         ("result",),
     ),
     "sluice_cache_requests": ("Requests by what the caches were to them", ("result",)),
+    "sluice_cache_comparisons": ("Kept answers compared with fresh ones", ("result",)),
+    "sluice_cache_saved_dollars": ("USD of calls that were not made", ()),
+    "sluice_cache_saved_seconds": ("Seconds of calls that were not made", ()),
+    "sluice_semantic_error_rate": ("Wrong answers among requests to the semantic cache", ("kind",)),
     "sluice_cache_failures": ("Entries and look-ups that a cache's store failed at", ()),
     "sluice_cache_bytes": ("Bytes of answers in this worker's memory", ()),
     "sluice_breaker_state": ("0 closed, 0.5 probing, 1 open", ("provider", "model")),

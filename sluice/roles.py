@@ -85,7 +85,7 @@ async def streams(context: Context) -> None:
         context.rereads.append(steering.reread)
         async with (
             connections.config_log(context, kafka) as governed,
-            caching.cached(context, router) as cached,
+            caching.cached(context, router, registry.price) as cached,
         ):
             steering.follow(governed.objects)
 
@@ -109,6 +109,7 @@ async def streams(context: Context) -> None:
                     spool.remove, claim.dataref
                 )
             worker.control.on_purge = cached.purge
+            worker.beat.cache = cached.report
             worker.handling.prices = registry.pricing
             await app.run(worker, context.stop, lambda: context.ready(""))
 

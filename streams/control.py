@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from schemas import control
 from schemas.clock import Clock
-from schemas.control import Cancellation, Handled, Heartbeat, Purge
+from schemas.control import CacheReport, Cancellation, Handled, Heartbeat, Purge
 from schemas.kafka import KafkaConfig
 from schemas.requests import Position
 from streams.log import Log
@@ -115,9 +115,11 @@ class Beat:
         self._read = read
         self._blank = Heartbeat("streams", self.boot_id, socket.gethostname(), os.getpid(), 0.0)
         self.acknowledged = clock.monotonic()  # when the log last took one
+        self.cache: Callable[[], CacheReport | None] = lambda: None
 
     async def once(self) -> None:
-        blank = msgspec.structs.replace(self._blank, time=self._clock.time())
+        now, cache = self._clock.time(), self.cache()
+        blank = msgspec.structs.replace(self._blank, time=now, cache=cache)
         value, headers = control.encode(self._read(blank))
         await self._log.write(self._topic, value, key=None, headers=headers, partition=0)
         self.acknowledged = self._clock.monotonic()

@@ -1,10 +1,12 @@
-"""DELETE /admin/api/v1/cache: kept answers are forgotten, by key, tag, model, user path, or all."""
+"""Below /admin/api/v1/cache: kept answers are forgotten, by key, tag, model, user path, or all; and what
+the caches did."""
 
 from __future__ import annotations
 
 import msgspec
 
 from ingress.auth import must_be, who
+from ingress.cache_overview import overview
 from ingress.errors import error_answer, identity_lines
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
@@ -18,20 +20,38 @@ _NAMES = frozenset({"key", "tag", "model", "user_path"})
 _encode = msgspec.json.Encoder().encode
 
 
+async def cache_overview(request: IncomingRequest) -> Answer:
+    """What the caches of all workers did, by their last heartbeats."""
+    gateway: Gateway = request.app.ctx.gateway
+    try:
+        gateway.identify(request)
+        _allowed(gateway, request)
+        found = overview(gateway.workers.caches.values())
+    except GatewayError as error:
+        return error_answer(request, error)
+    return Answer(200, _JSON + identity_lines(request), _encode(found))
+
+
 async def purge(request: IncomingRequest, name: str | None = None) -> Answer:
     """All that is said must hold of what is forgotten. Every worker does it as it reads of it: 202."""
     gateway: Gateway = request.app.ctx.gateway
     try:
         gateway.identify(request)
-        must_be(who(gateway, request), "admin")
-        if gateway.config.sharing is None:
-            raise NotFound("Answers are not cached here: set RESPONSE_CACHE_SIMPLE_ENABLED.")
+        _allowed(gateway, request)
         asked = _asked(request, name, gateway.clock.time())
         if not await gateway.log.signal(*encode(asked)):
             raise LogUnavailable(retry_after=RETRY_AFTER)
     except GatewayError as error:
         return error_answer(request, error)
     return Answer(202, _JSON + identity_lines(request), _encode(asked))
+
+
+def _allowed(gateway: Gateway, request: IncomingRequest) -> None:
+    must_be(who(gateway, request), "admin")
+    if gateway.config.sharing is None:
+        raise NotFound(
+            "Answers are not cached here: set RESPONSE_CACHE_SIMPLE_ENABLED or SEMANTIC_CACHE_ENABLED."
+        )
 
 
 def _asked(request: IncomingRequest, name: str | None, now: float) -> Purge:

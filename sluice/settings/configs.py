@@ -13,7 +13,7 @@ from schemas.identity import Sharing
 from schemas.kafka import KafkaConfig
 from schemas.topics import Retention, Topic, Topics, table
 from sinks.config import SinkConfig, StorageType
-from sluice.settings import caching, gateway, kafka, routing, spool, upstream, work
+from sluice.settings import caching, gateway, kafka, routing, semantic, spool, upstream, work
 from sluice.settings.loading import Settings
 from streams.caches.config import CacheConfig
 from streams.caches.rules import Rules
@@ -134,7 +134,7 @@ def streams_config(settings: Settings) -> StreamsConfig:
 
 def sharing(settings: Settings) -> Sharing | None:
     """Which requests may have each other's answers; None if none may."""
-    if not settings[caching.SIMPLE_ENABLED]:
+    if not (settings[caching.SIMPLE_ENABLED] or settings[semantic.ENABLED]):
         return None
     return Sharing(settings[caching.SCOPE], settings[caching.MAX_TEMPERATURE])
 
@@ -145,6 +145,7 @@ def cache_config(settings: Settings) -> CacheConfig | None:
         return None
     return CacheConfig(
         sharing=found,
+        exact=settings[caching.SIMPLE_ENABLED],
         rules=Rules(settings[caching.TOOL_CALLS]),
         ttl=float(settings[caching.TTL_RESPONSES] or 3600),
         memory=settings[caching.MEMORY],

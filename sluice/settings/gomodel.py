@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.settings.kinds import BOOLEAN, TEXT, Kind, duration, integer, number
+from sluice.settings.kinds import BOOLEAN, TEXT, Kind, duration, integer
 from sluice.settings.setting import Group, Setting
 
-_SEMANTIC = "there is no semantic cache yet (issue 6)"
 _GOVERNANCE = "usage, budgets, guardrails and the dashboard are not there yet (issue 7)"
 _BUFFERS = "exchanges go to Kafka first, so that nothing waits in a buffer that could overflow"
 _DAYS = integer(0, 36_500)
@@ -66,36 +65,22 @@ GROUP = Group(
             "a list of models is kept until there is a newer one",
             "how long the lists of models are kept",
         ),
-        _told("SEMANTIC_CACHE_ENABLED", BOOLEAN, False, _SEMANTIC, "the semantic cache"),
-        _told("SEMANTIC_CACHE_THRESHOLD", number(0, 1), 0.92, _SEMANTIC, "least similarity"),
-        _told("SEMANTIC_CACHE_TTL", _SECONDS, 3600, _SEMANTIC, "how long answers are kept"),
-        _told("SEMANTIC_CACHE_MAX_CONV_MESSAGES", _COUNT, 3, _SEMANTIC, "longest conversation"),
         _told(
             "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT",
             BOOLEAN,
             False,
-            _SEMANTIC,
-            "whether system prompts count",
+            "system prompts never count as messages, and always shape the answer",
+            "whether system prompts count among the messages of a conversation",
         ),
-        _told("SEMANTIC_CACHE_EMBEDDER_PROVIDER", TEXT, "", _SEMANTIC, "who embeds"),
-        _told("SEMANTIC_CACHE_EMBEDDER_MODEL", TEXT, "", _SEMANTIC, "what embeds"),
-        _told("SEMANTIC_CACHE_VECTOR_STORE_TYPE", TEXT, "", _SEMANTIC, "the vector store"),
         *(
             _told(
-                f"SEMANTIC_CACHE_{store}_{field}",
+                f"SEMANTIC_CACHE_{store}_DIMENSION",
                 TEXT,
                 "",
-                _SEMANTIC,
-                f"{field.lower().replace('_', ' ')} of {store.capitalize()}",
-                secret=field == "API_KEY" or (store, field) == ("PGVECTOR", "URL"),
+                "the embedder's first vector says it",
+                f"how many numbers a vector of {store.capitalize()} has",
             )
-            for store, fields in (
-                ("QDRANT", ("URL", "COLLECTION", "API_KEY")),
-                ("PGVECTOR", ("URL", "TABLE", "DIMENSION")),
-                ("PINECONE", ("HOST", "API_KEY", "NAMESPACE", "DIMENSION")),
-                ("WEAVIATE", ("URL", "CLASS", "API_KEY")),
-            )
-            for field in fields
+            for store in ("PGVECTOR", "PINECONE")
         ),
         _told(
             "WORKFLOW_REFRESH_INTERVAL", _WAIT, 60.0, _GOVERNANCE, "how often workflows are read"
@@ -167,6 +152,27 @@ HONOURED = {
     "REDIS_TTL_RESPONSES": "also in the worker's memory",
     "RESPONSE_CACHE_SIMPLE_ENABLED": "without `REDIS_URL`, too; tenants share nothing by default, and"
     " answers that were cut, refused or call tools are not kept",
+    "SEMANTIC_CACHE_ENABLED": "guards stop answers whose numbers, names, denials or roles differ",
+    "SEMANTIC_CACHE_THRESHOLD": "a cosine in every store, Weaviate's too; a caller can only tighten it",
+    "SEMANTIC_CACHE_TTL": "",
+    "SEMANTIC_CACHE_MAX_CONV_MESSAGES": "system prompts do not count",
+    "SEMANTIC_CACHE_EMBEDDER_PROVIDER": "also `local`",
+    "SEMANTIC_CACHE_EMBEDDER_MODEL": "by default `text-embedding-3-small`, of Gemini"
+    " `gemini-embedding-001`",
+    "SEMANTIC_CACHE_VECTOR_STORE_TYPE": "also `embedded`, the default where no address is set",
+    **dict.fromkeys(
+        (
+            *("SEMANTIC_CACHE_QDRANT_URL", "SEMANTIC_CACHE_QDRANT_API_KEY"),
+            *("SEMANTIC_CACHE_PGVECTOR_URL", "SEMANTIC_CACHE_PINECONE_HOST"),
+            *("SEMANTIC_CACHE_PINECONE_API_KEY", "SEMANTIC_CACHE_WEAVIATE_URL"),
+            "SEMANTIC_CACHE_WEAVIATE_API_KEY",
+        ),
+        "",
+    ),
+    "SEMANTIC_CACHE_QDRANT_COLLECTION": "by default `sluice_semantic_cache`",
+    "SEMANTIC_CACHE_PGVECTOR_TABLE": "by default `sluice_semantic_cache`; the columns are Sluice's",
+    "SEMANTIC_CACHE_PINECONE_NAMESPACE": "by default `sluice`",
+    "SEMANTIC_CACHE_WEAVIATE_CLASS": "by default `SluiceSemanticCache`",
     "CACHE_REFRESH_INTERVAL": "",
     "GOMODEL_CACHE_DIR": "by default in `SLUICE_DATA_DIR`",
     "MODELS_ENABLED_BY_DEFAULT": "",
@@ -241,11 +247,14 @@ KEYS = {
     "cache.response.semantic.embedder.model": "SEMANTIC_CACHE_EMBEDDER_MODEL",
     "cache.response.semantic.vector_store.type": "SEMANTIC_CACHE_VECTOR_STORE_TYPE",
     **{
-        f"cache.response.semantic.vector_store.{row.removeprefix('SEMANTIC_CACHE_').lower().replace('_', '.', 1)}": row
-        for row in (setting.name for setting in GROUP.settings)
-        if row.startswith(
-            tuple(f"SEMANTIC_CACHE_{s}_" for s in ("QDRANT", "PGVECTOR", "PINECONE", "WEAVIATE"))
+        f"cache.response.semantic.vector_store.{store}.{field}": f"SEMANTIC_CACHE_{store}_{field}".upper()
+        for store, fields in (
+            ("qdrant", ("url", "collection", "api_key")),
+            ("pgvector", ("url", "table", "dimension")),
+            ("pinecone", ("host", "api_key", "namespace", "dimension")),
+            ("weaviate", ("url", "class", "api_key")),
         )
+        for field in fields
     },
     "storage.sqlite.path": "SQLITE_PATH",
     "storage.postgresql.url": "POSTGRES_URL",

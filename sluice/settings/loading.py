@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from providers.instances import Found, find_instances
-from sluice.settings import gateway, gomodel, kafka, routes, routing, spool, upstream, work
+from sluice.settings import (
+    gateway,
+    gomodel,
+    kafka,
+    routes,
+    routing,
+    semantic,
+    spool,
+    upstream,
+    work,
+)
 from sluice.settings.faults import Faults
 from sluice.settings.setting import Setting
 from sluice.settings.sources import Sources, Value, process_environment, read
@@ -167,7 +177,7 @@ def _suggestion(name: str, *, lower: bool) -> str:
 
 def _contradictions(settings: Settings) -> list[str]:
     """Settings that are right by themselves and wrong together."""
-    problems = [*spool.contradictions(settings)]
+    problems = [*spool.contradictions(settings), *semantic.contradictions(settings)]
     if settings[work.STORAGE_TYPE] == "mongodb" and settings[work.MONGODB_URL] is None:
         problems.append("STORAGE_TYPE is mongodb, but MONGODB_URL is not set")
     if settings[work.STORAGE_TYPE] == "postgresql" and settings[work.POSTGRES_URL] is None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sluice.settings import caching, gateway, gomodel, kafka, routing, spool, upstream, work
+from sluice.settings import (
+    caching,
+    gateway,
+    gomodel,
+    kafka,
+    routing,
+    semantic,
+    spool,
+    upstream,
+    work,
+)
 from sluice.settings.setting import Group, Setting
 
 GROUPS: tuple[Group, ...] = (
@@ -17,6 +27,7 @@ GROUPS: tuple[Group, ...] = (
     upstream.PROVIDERS_GROUP,
     routing.GROUP,
     caching.GROUP,
+    semantic.GROUP,
     work.STREAMS_GROUP,
     work.STORES_GROUP,
     gateway.LOG_GROUP,

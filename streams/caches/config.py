@@ -12,6 +12,7 @@ class CacheConfig(Struct, frozen=True, kw_only=True):
     """Sizes are bytes, times are seconds."""
 
     sharing: Sharing = Sharing()
+    exact: bool = True  # answers are given again to equal requests
     rules: Rules = Rules()
     ttl: float = 3600.0
     memory: int = 64 << 20

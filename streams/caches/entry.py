@@ -26,6 +26,7 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     finish_reason: str | None = None
     response_model: str | None = None
     usage: Usage | None = None  # of the call that is saved
+    seconds: float = 0.0  # that this call took
     user_path: str = "/"
     request_model: str = ""  # as it was asked for
     tags: tuple[str, ...] = ()
@@ -74,8 +75,8 @@ def encode(entry: Entry) -> bytes:
     return _MAGIC + _digest(payload) + payload
 
 
-def decode(value: bytes, key: str) -> Entry:
-    """The entry of that key; Corrupt if the bytes are not it."""
+def decode(value: bytes, key: str | None) -> Entry:
+    """The entry of that key, None: of any; Corrupt if the bytes are not it."""
     start = len(_MAGIC) + _DIGEST
     payload = value[start:]
     if not value.startswith(_MAGIC) or value[len(_MAGIC) : start] != _digest(payload):
@@ -84,7 +85,7 @@ def decode(value: bytes, key: str) -> Entry:
         found = _decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # of another version of ours
         raise Corrupt(str(error)) from error
-    if found.key != key:
+    if key not in (None, found.key):
         raise Corrupt("it is the answer to another question")
     return found
 

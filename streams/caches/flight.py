@@ -43,7 +43,7 @@ class Flight:
         it as it is."""
         self.asked = call
         self.call = Call(call.request, call.envelope)  # what the call itself learns
-        self.call.lookup = call.lookup
+        self.call.lookup, self.call.found = call.lookup, call.found
         self.replies: list[Reply] = []
         self.events: list[Event] = []
         self.started: Started | None = None

@@ -10,6 +10,7 @@ from streams.caches.control import Control
 HEADER = "x-cache"
 KEY_HEADER = "x-cache-key"
 AGE_HEADER = "age"
+SIMILARITY_HEADER = "x-cache-similarity"
 
 
 class Lookup(Struct, frozen=True):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
 from schemas.control import Purge
 from schemas.tasks import Tasks
-from streams.caches.base import Cache, CacheUnavailable
+from streams.caches.base import CacheUnavailable
 from streams.caches.entry import Selection
 
 log = structlog.get_logger()
@@ -17,23 +18,30 @@ RETRIES = 20
 PAUSE = 3.0  # seconds
 
 
+class Purgeable(Protocol):
+    async def purge(self, which: Selection) -> int:
+        """Forget those that are meant; CacheUnavailable if that is not sure."""
+        ...
+
+
 class Purging:
     """What was kept before the purge was asked for goes, also if its store is away at the moment."""
 
-    def __init__(self, cache: Cache, pause: float = PAUSE) -> None:
-        self._cache = cache
+    def __init__(self, *caches: Purgeable, pause: float = PAUSE) -> None:
+        self._caches = caches
         self._pause = pause
         self.tasks = Tasks()
 
     def purge(self, asked: Purge) -> None:
         """Begin with it."""
-        self.tasks.start(self._purge(asked), name="purge")
+        for cache in self._caches:
+            self.tasks.start(self._purge(cache, asked), name="purge")
 
-    async def _purge(self, asked: Purge) -> None:
+    async def _purge(self, cache: Purgeable, asked: Purge) -> None:
         which = Selection(asked.key, asked.tag, asked.model, asked.user_path, asked.time)
         for _ in range(RETRIES):
             try:
-                count = await self._cache.purge(which)
+                count = await cache.purge(which)
             except CacheUnavailable as error:
                 log.warning("cache_purge_failed", error=str(error), retry_in=self._pause)
                 await asyncio.sleep(self._pause)

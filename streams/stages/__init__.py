@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from functools import reduce
+from typing import TYPE_CHECKING
 
 from providers.base import Target
 from schemas.bodies import Envelope
@@ -14,6 +15,9 @@ from schemas.idempotency import Key
 from schemas.replies import Reply
 from schemas.requests import Request
 from streams.caches.lookup import Lookup
+
+if TYPE_CHECKING:
+    from streams.caches.meaning.finding import Found
 
 
 def _nobody(waits: bool) -> None:
@@ -29,6 +33,7 @@ class Call:
         "cached",
         "envelope",
         "first_content",
+        "found",
         "key",
         "lookup",
         "release",
@@ -58,6 +63,7 @@ class Call:
         self.rule: str | None = None  # the routing rule that held
         self.cached: Cached | None = None  # what the caches were to it; None: they are off
         self.lookup: Lookup | None = None  # by which others may have its answer, or it theirs
+        self.found: Found | None = None  # what the semantic cache is to learn from its answer
         self.waits = waits
         self.key: Key | None = None  # its idempotency key
         self.repeats: str | None = None  # the request of the same key whose answer it is given

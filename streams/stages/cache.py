@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from typing import TYPE_CHECKING, Literal, get_args
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -15,19 +16,21 @@ from schemas.envelopes import EVENT_STREAM, JSON
 from schemas.errors import GatewayError, NotCached, UpstreamError
 from schemas.exchange import Cached
 from schemas.identity import question
-from schemas.metrics import Metrics
+from schemas.metrics import Counter, Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
 from streams.caches import items
 from streams.caches.base import Cache
 from streams.caches.config import CacheConfig
 from streams.caches.control import Control, control
 from streams.caches.entry import Entry
-from streams.caches.flight import Flight
-from streams.caches.lookup import Lookup, headers
-from streams.caches.rules import may_be_kept
+from streams.caches.lookup import SIMILARITY_HEADER, Lookup, headers
 from streams.stages import Call, Handler, Replies
 from streams.stages.coalesce import bypassed
 
+if TYPE_CHECKING:
+    from streams.caches.meaning.semantic import Semantic
+
+Kind = Literal["exact", "semantic"]
 Targets = Callable[[Call], Sequence[Target]]
 _ASKED = frozenset({"chat", "embeddings"})
 
@@ -50,7 +53,11 @@ class ExactCache:
         self._config = config
         self._targets = targets
         self._clock = clock
-        self._hits = metrics.counter("sluice_cache_requests", "exact")
+        self.semantic: Semantic | None = None
+        self.under_way: Callable[[Lookup], bool] = lambda lookup: False  # an equal request's call
+        self._hits: dict[Kind, Counter] = {
+            kind: metrics.counter("sluice_cache_requests", kind) for kind in get_args(Kind)
+        }
         self._bypasses = metrics.counter("sluice_cache_requests", "bypass")
 
     def __call__(self, call: Call) -> Replies:
@@ -97,6 +104,11 @@ class ExactCache:
             for reply in hit:
                 yield reply
             return
+        if self.semantic is not None and not self.under_way(lookup):
+            for reply in await self._in_other_words(self.semantic, call, lookup):
+                yield reply
+            if call.cached is not None:
+                return
         if lookup.control.only_if_cached:
             call.cached = Cached("miss", lookup.key)
             yield _not_cached()
@@ -105,6 +117,21 @@ class ExactCache:
         async with aclosing(self._handler(call)) as replies:
             async for reply in replies:
                 yield reply
+
+    async def _in_other_words(
+        self, semantic: Semantic, call: Call, lookup: Lookup
+    ) -> Sequence[Reply]:
+        """Nothing if no such answer may be given; what is to be learnt then stands on the call."""
+        found = await semantic.find(call, lookup)
+        if found is not None and found.entry is not None:
+            candidate = found.verdict.candidate
+            similarity = candidate.similarity if candidate is not None else 0.0
+            hit = self._hit(call, found.entry, "semantic", similarity)
+            if hit is not None:
+                semantic.served(call, lookup, found)
+                return hit
+        call.found = found
+        return ()
 
     async def _found(self, said: Control, *keys: str) -> tuple[Entry | None, ...]:
         """What is kept and not too old for the caller."""
@@ -116,7 +143,9 @@ class ExactCache:
         oldest = self._clock.time() - said.max_age
         return tuple(entry if entry and entry.stored_at > oldest else None for entry in found)
 
-    def _hit(self, call: Call, entry: Entry) -> list[Reply] | None:
+    def _hit(
+        self, call: Call, entry: Entry, kind: Kind = "exact", similarity: float | None = None
+    ) -> list[Reply] | None:
         """None if the kept answer cannot be told as it is asked for."""
         request = call.request
         try:
@@ -128,21 +157,32 @@ class ExactCache:
                 data = as_answer(request, entry.body)
         except GatewayError:
             return None
-        found: list[Reply] = [self._started(call, entry.key, (entry,))]
+        found: list[Reply] = [self._started(call, entry.key, (entry,), kind, similarity)]
         if call.streamed:
             found.append(Chunk(data))
             data = b""
         end = Completed(data, entry.finish_reason, None, entry.response_model)
         return [*found, end]
 
-    def _started(self, call: Call, key: str, entries: Sequence[Entry]) -> Started:
+    def _started(
+        self,
+        call: Call,
+        key: str,
+        entries: Sequence[Entry],
+        kind: Kind = "exact",
+        similarity: float | None = None,
+    ) -> Started:
         """The head of a hit: as old as the oldest of what it is made of."""
-        self._hits.inc()
+        self._hits[kind].inc()
         age = max(0.0, self._clock.time() - min(entry.stored_at for entry in entries))
         saved = entries[0].usage if len(entries) == 1 else None
-        call.cached = Cached("exact", key, round(age, 3), saved)
+        seconds = entries[0].seconds or None if len(entries) == 1 else None
+        near = None if similarity is None else round(similarity, 4)
+        call.cached = Cached(kind, key, round(age, 3), saved, seconds=seconds, similarity=near)
         content_type = EVENT_STREAM if call.streamed else JSON
-        told = headers("HIT (exact)", key, age)
+        told = headers(f"HIT ({kind})", key, age)
+        if near is not None:
+            told[SIMILARITY_HEADER] = f"{near:.4f}"
         return Started(200, content_type, entries[0].provider, entries[0].model, told)
 
     # -- embeddings, text by text
@@ -181,62 +221,6 @@ class ExactCache:
                 else:
                     _learnt(call, asked)
                     yield reply
-
-
-class Keeper:
-    """Keeps whole answers."""
-
-    def __init__(self, cache: Cache, config: CacheConfig, clock: Clock) -> None:
-        self._cache = cache
-        self._config = config
-        self._clock = clock
-
-    async def keep(self, flight: Flight) -> None:
-        """Keep a whole answer, if it may be given again and came from whom it was asked of."""
-        call, started, end = flight.call, flight.started, flight.end
-        lookup = call.lookup
-        if lookup is None or started is None or not isinstance(end, Completed):
-            return
-        other = (started.provider, started.model) != lookup.first or call.winner is not None
-        if not lookup.control.write or other or len(flight.body) > self._config.max_entry:
-            return
-        now = self._clock.time()
-        entry = Entry(
-            key=lookup.key,
-            body=flight.body,
-            stored_at=now,
-            expires_at=now + (lookup.control.ttl or self._config.ttl),
-            provider=started.provider,
-            model=started.model,
-            finish_reason=end.finish_reason,
-            response_model=end.response_model,
-            usage=end.usage,
-            user_path=call.request.user_path,
-            request_model=call.envelope.model,
-            tags=lookup.control.tags,
-        )
-        if call.request.operation == "chat":
-            answer = flight.listener.answer if flight.listener is not None else None
-            if answer is not None and may_be_kept(answer, self._config.rules):
-                await self._cache.put(entry)
-        elif call.request.dialect == "openai_chat":
-            await self._cache.put(*_vectors(entry, lookup))
-        else:
-            await self._cache.put(entry)
-
-
-def _vectors(entry: Entry, lookup: Lookup) -> list[Entry]:
-    """An entry for each text; none if the answer does not fit the question."""
-    keys = items.keys(lookup.question, lookup.models)
-    try:
-        found = items.vectors(entry.body, len(keys))
-    except UpstreamError:
-        return []
-    usage = entry.usage if len(keys) == 1 else None
-    return [
-        replace(entry, key=key, body=bytes(vector), usage=usage)
-        for key, vector in zip(keys, found, strict=True)
-    ]
 
 
 def _part(call: Call, lookup: Lookup, wanted: list[object]) -> Call:

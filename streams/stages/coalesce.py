@@ -67,6 +67,10 @@ class Coalesce:
             async for reply in replies:
                 yield reply
 
+    def under_way(self, lookup: Lookup) -> bool:
+        """Whether an equal request could be followed."""
+        return self._joinable(lookup) is not None
+
     def _joinable(self, lookup: Lookup) -> Flight | None:
         flight = self._flights.get(lookup.key) if self._may_follow(lookup) else None
         if flight is None or not flight.understood:

@@ -27,13 +27,16 @@ FOREIGN_VARIABLES = {"PATH", "PYTHONUNBUFFERED"}
 
 
 def test_profiles_hold_what_they_promise():
-    """`infra` is what Sluice talks to; `full` adds the roles, Prometheus, and the topics' creation."""
+    """`infra` is what Sluice talks to; `full` adds the roles, Prometheus, and the topics' creation;
+    `vectors` is what the semantic cache can keep its questions in."""
     profiles = {name: set(service["profiles"]) for name, service in SERVICES.items()}
     assert {name for name, names in profiles.items() if "infra" in names} == INFRA
     assert {name for name, names in profiles.items() if "full" in names} == (
         INFRA | ROLES | {"sluice-topics", "prometheus"}
     )
-    assert set.union(*profiles.values()) == {"infra", "full"}
+    vectors = {name for name, names in profiles.items() if "vectors" in names}
+    assert vectors == {"weaviate", "qdrant", "postgres"}
+    assert set.union(*profiles.values()) == {"infra", "full", "vectors"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -59,7 +62,7 @@ def test_health_is_checked(name: str):
 def test_ports_are_published_on_loopback():
     """Whoever wants to serve others says so (BIND)."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 7
+    assert len(ports) == 10
     assert all(port.startswith("${BIND:-127.0.0.1}:${") for port in ports)
 
 

@@ -478,13 +478,13 @@ def test_gomodels_variables_start_unchanged(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("".join(f"{r.name}={r.kind.show(r.default)}\n" for r in rows))
     assert load({}, tmp_path).notes == []
     others = {
-        "SEMANTIC_CACHE_ENABLED": "true",
+        "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT": "true",
         "BUDGETS_ENABLED": "false",
         "SET_BUDGET_A__B": "daily=1",
     }
     told = load(others, Path("/nonexistent")).notes
     assert [note.partition(" ")[0] for note in told] == [
-        "SEMANTIC_CACHE_ENABLED",
+        "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT",
         "BUDGETS_ENABLED",
         "SET_BUDGET_A__B",
     ]
@@ -607,7 +607,6 @@ def test_gomodels_config_starts_unchanged(tmp_path: Path) -> None:
     assert routing.retries["openai"].max_retries == 5
     told = "\n".join(settings.notes)
     for part in (
-        "cache.response.semantic.embedder.provider",
         "budgets.user_paths",
         "guardrails.rules",
         "anthropic is left out",

@@ -19,6 +19,7 @@ from streams.caches.semantic.decision import Decision, Lesson, Verdict
 from streams.caches.semantic.features import features
 from streams.caches.semantic.frontier import CLOSED, Frontier
 from streams.caches.semantic.learnt import Learnt
+from streams.caches.semantic.rows import Rows
 from streams.caches.semantic.score import Score, cross_fitted, fit
 from streams.caches.vectors.base import Neighbour
 
@@ -39,8 +40,32 @@ class Limits(Struct, frozen=True):
     window: int = 1500  # requests that the frontier looks back at, at least
 
 
+class Sample(Struct, frozen=True):
+    """What was seen of candidates, and how many requests the recent part of it stands for."""
+
+    rows: Rows
+    requests: float
+
+
+def fitted(sample: Sample) -> tuple[Score, Frontier] | None:
+    """The slow part of learning; None as long as nothing right or nothing wrong was seen."""
+    rows = sample.rows
+    labels, weights, values = rows.labels, rows.weights, rows.features
+    looked = labels >= 0
+    wrong, right = int((labels == 0).sum()), int((labels == 1).sum())
+    if not wrong or not right:
+        return None
+    score = fit(values[looked], labels[looked], weights[looked])
+    scores = score.of_all(values)
+    if min(wrong, right) >= 4:
+        scores[looked] = cross_fitted(score, values[looked], labels[looked], weights[looked])
+    # What came earlier met an emptier cache.
+    new = rows.requests < 1.0
+    return score, Frontier(scores[new], labels[new], weights[new], sample.requests)
+
+
 class Verified(Decision):
-    """Learns in one namespace. `refit` is the only slow part: up to half a second with 20,000 rows."""
+    """Learns in one namespace. Nothing is slow but `refit`: up to half a second with 20,000 rows."""
 
     def __init__(self, limits: Limits, learnt: Learnt, random: Callable[[], float]) -> None:
         self.limits = limits
@@ -115,23 +140,20 @@ class Verified(Decision):
         return labels - self._fitted >= max(self.limits.first_fit, min(labels // 6, 500))
 
     def refit(self) -> None:
-        """Learn from all that was seen. May run in a thread while nobody decides."""
+        """Learn from all that was seen. Blocks: see `sample`."""
+        self.take(fitted(self.sample()))
+
+    def sample(self) -> Sample:
+        """What is to be learnt from: a copy, so that `fitted` may run in a thread while this goes on
+        deciding. `take` what it made."""
         self._fitted = self.learnt.all_labels
-        rows, requests = self.learnt.recent(self.limits.window)
-        labels, weights, values = rows.labels, rows.weights, rows.features
-        looked = labels >= 0
-        wrong, right = int((labels == 0).sum()), int((labels == 1).sum())
-        if not wrong or not right:
-            return
-        score = fit(values[looked], labels[looked], weights[looked])
-        scores = score.of_all(values)
-        if min(wrong, right) >= 4:
-            scores[looked] = cross_fitted(score, values[looked], labels[looked], weights[looked])
-        # What came earlier met an emptier cache.
-        new = rows.requests < 1.0
-        self._score = score
-        self._frontier = Frontier(scores[new], labels[new], weights[new], requests)
-        self._aim()
+        return Sample(*self.learnt.recent(self.limits.window))
+
+    def take(self, made: tuple[Score, Frontier] | None) -> None:
+        """Decide by what was made of a sample from now on; None changes nothing."""
+        if made is not None:
+            self._score, self._frontier = made
+            self._aim()
 
     def _aim(self) -> None:
         """Spend what is left over, and save where too much was spent."""

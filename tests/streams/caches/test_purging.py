@@ -32,7 +32,7 @@ class Flaky:
 async def test_an_outage_delays_a_purge() -> None:
     """It is tried again until the store is back, with what was asked."""
     cache = Flaky(3)
-    purging = Purging(cache, 0.0)
+    purging = Purging(cache, pause=0.0)
     purging.purge(Purge(5.0, tag="a", user_path="/b"))
     await purging.tasks.drain(None)
 
@@ -42,12 +42,12 @@ async def test_an_outage_delays_a_purge() -> None:
 async def test_it_ends() -> None:
     """A store that stays away is given up, and a worker that stops does not wait for it."""
     cache = Flaky(RETRIES)
-    purging = Purging(cache, 0.0)
+    purging = Purging(cache, pause=0.0)
     purging.purge(Purge(5.0))
     await purging.tasks.drain(None)
     assert len(cache.asked) == RETRIES
 
-    purging = Purging(Flaky(RETRIES), 1000.0)
+    purging = Purging(Flaky(RETRIES), pause=1000.0)
     purging.purge(Purge(5.0))
     await purging.close()
     assert len(purging.tasks) == 0

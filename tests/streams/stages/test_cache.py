@@ -18,8 +18,9 @@ from streams.caches.config import CacheConfig
 from streams.caches.memory import MemoryCache
 from streams.caches.rules import Rules
 from streams.stages import Call, Replies
-from streams.stages.cache import ExactCache, Keeper
+from streams.stages.cache import ExactCache
 from streams.stages.coalesce import Coalesce
+from streams.stages.keeper import Keeper
 from tests.streams.fakes import Clock
 
 USAGE = Usage(3, 4)
