@@ -20,6 +20,7 @@ from ingress.follower import Follower
 from ingress.guards import IncomingRequest
 from ingress.keys import Keys
 from ingress.lasting import OnDisconnect
+from ingress.live import Live
 from ingress.past import Past
 from ingress.producer import Log
 from ingress.reader import Reader
@@ -91,6 +92,8 @@ class Gateway:
         )
         self.archive = Archive(kafka, f"sluice-ingress-{config.slot}-archive")
         self.follower = Follower(kafka, f"sluice-ingress-{config.slot}-follower")
+        self.live = Live(kafka, f"sluice-ingress-{config.slot}-live", clock)
+        self.exchanges = kafka.topics.exchanges
         self.past = Past(kafka, config, self.archive, answers, clock)
         self.tasks = Tasks()
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
@@ -121,6 +124,7 @@ class Gateway:
             self.tasks.start(self.signals.run(), name="ingress signals"),
             self.tasks.start(self._watch(), name="ingress deadlines"),
             self.tasks.start(self.follower.run(), name="ingress follower"),
+            self.tasks.start(self.live.run(), name="ingress live"),
         ]
         if self.config.spool_dir is not None:
             self.loops.append(self.tasks.start(self.spooling.run(), name="ingress spool"))

@@ -22,10 +22,12 @@ from ingress.api.admin_log import (
 from ingress.api.admin_routing import routing_set, routing_sets
 from ingress.api.chat import chat
 from ingress.api.completions import completions
+from ingress.api.dashboard import dashboard
 from ingress.api.embeddings import embeddings
 from ingress.api.files import batches, files
 from ingress.api.gemini import gemini
 from ingress.api.health import health, metrics, ready
+from ingress.api.live import exchange, live
 from ingress.api.messages import count_tokens, messages
 from ingress.api.models import model, models
 from ingress.api.passthrough import METHODS as PASSTHROUGH_METHODS, passthrough
@@ -115,12 +117,16 @@ ROUTES = (
     _any("/v1/batches/<name>/results", ("GET",), batches),
     _any("/admin/api/v1/cache", ("DELETE",), purge),
     _any("/admin/api/v1/cache/<name>", ("DELETE",), purge),
-    _look("/admin/api/v1/cache/overview", cache_overview),
     _any("/admin/api/v1/auth-keys", ("GET", "POST"), keys),
     _any("/admin/api/v1/auth-keys/<name>", ("GET",), key),
     _any("/admin/api/v1/auth-keys/<name>", ("PATCH", "DELETE"), change_key),
     _any("/admin/api/v1/auth-keys/<name>/rotate", ("POST",), rotate_key),
     _any("/admin/api/v1/auth-keys/<name>/deactivate", ("POST",), deactivate_key),
+    _look("/admin/api/v1/cache/overview", cache_overview),
+    _look("/admin/api/v1/live", live),
+    _look("/admin/api/v1/exchanges/<partition>/<offset>", exchange),
+    _look("/admin/dashboard", dashboard),
+    _look("/admin/dashboard/<name:path>", dashboard),
     *_ADMIN_LOG,
     *_ADMIN_ROUTING,
     _look("/health", health),

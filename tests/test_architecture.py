@@ -57,6 +57,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "ingress/api/admin_routing.py": ("tests/e2e/test_routing_sets.py", "workers follow, or nobody"),
     "ingress/api/admin_cache.py": ("tests/e2e/test_cache.py", "workers forget, or nobody does"),
     "ingress/intake.py": ("tests/ingress/api/test_chat.py", "every route is answered by it"),
+    "ingress/api/live.py": ("tests/ingress/test_live.py", "what watchers are told comes by it"),
     "providers/dialects/openai_responses/client.py": (
         "tests/providers/dialects/openai_responses/test_sdk.py",
         "what it writes, the SDK reads",

@@ -1,0 +1,138 @@
+// Requests as they run and exchanges as they end.
+
+import { follow, get } from "../api.js";
+import { dialog, h, replace } from "../dom.js";
+import { clock, compact, integer, pretty, seconds } from "../format.js";
+
+export const title = "Live";
+const KEPT = 300;
+
+const COLUMNS = [
+  ["Time", (row) => clock(row.finished_at ?? row.created_at)],
+  ["Status", (row) => (row.outcome ? h("span", { class: `pill ${row.outcome}` }, String(row.status)) : h("span", { class: "pill running" }, row.stream ? "streaming" : "running"))],
+  ["Model", (row) => row.model ?? row.operation],
+  ["Provider", (row) => row.provider],
+  ["User path", (row) => row.user_path],
+  ["Key", (row) => row.client],
+  ["Tokens", (row) => (row.usage ? `${compact(row.usage.input_tokens ?? 0)} → ${compact(row.usage.output_tokens ?? 0)}` : null), "number"],
+  ["First token", (row) => (row.timings?.first_token === undefined ? null : seconds(row.timings.first_token)), "number"],
+  ["Total", (row) => (row.timings ? seconds(row.timings.total) : null), "number"],
+  ["Cache", (row) => row.cache],
+  ["Error", (row) => row.error],
+];
+
+export async function show(root, signal) {
+  const rows = new Map(); // by request id, the newest last
+  let paused = false, hidden = 0, scheduled = false;
+  const state = h("span", { class: "state", role: "status" }, "connecting");
+  const pause = h("button", { type: "button", "aria-pressed": "false", onclick: toggle }, "Pause");
+  const filter = h("input", { type: "search", placeholder: "model, path, key, status, error …", "aria-label": "Filter", oninput: draw });
+  const counts = h("span", { class: "detail" });
+  const body = h("tbody");
+  const head = h("tr", {}, COLUMNS.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name)));
+  root.append(
+    h("div", { class: "toolbar" }, state, pause, filter, counts),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Exchanges" },
+      h("table", {}, h("caption", { class: "sr" }, "Exchanges as they happen"), h("thead", {}, head), body)),
+  );
+  draw();
+
+  function toggle() {
+    paused = !paused;
+    pause.textContent = paused ? "Go on" : "Pause";
+    pause.setAttribute("aria-pressed", String(paused));
+    if (!paused) draw();
+  }
+
+  function draw() {
+    scheduled = false;
+    if (paused) return;
+    const wanted = filter.value.trim().toLowerCase();
+    const found = [...rows.values()].reverse().filter((row) => !wanted || text(row).includes(wanted));
+    replace(body, found.length ? found.map(line) : h("tr", {}, h("td", { colspan: COLUMNS.length, class: "empty" },
+      rows.size ? "Nothing here has that." : "Waiting for the first request.")));
+    const running = [...rows.values()].filter((row) => !row.outcome).length;
+    counts.textContent = `${integer(running)} running, ${integer(rows.size - running)} shown` + (hidden ? `, ${integer(hidden)} more not shown` : "");
+  }
+
+  function line(row) {
+    const cells = COLUMNS.map(([, of, kind], index) => {
+      const value = of(row) ?? "–";
+      return h("td", { class: kind }, index === 0 && row.kafka
+        ? h("button", { type: "button", class: "link", onclick: () => open(row) }, value) : value);
+    });
+    return h("tr", {}, cells);
+  }
+
+  function later() {
+    if (!scheduled) {
+      scheduled = true;
+      requestAnimationFrame(draw);
+    }
+  }
+
+  function take(name, data) {
+    if (name !== "rows") return;
+    for (const row of data.started) if (!rows.has(row.request_id)) rows.set(row.request_id, row);
+    for (const row of data.finished) {
+      rows.delete(row.request_id);
+      rows.set(row.request_id, row);
+    }
+    hidden += data.more;
+    for (const id of rows.keys()) {
+      if (rows.size <= KEPT) break;
+      rows.delete(id);
+    }
+    later();
+  }
+
+  await follow("live", take, (now) => { state.textContent = now; state.dataset.state = now; }, signal);
+}
+
+const text = (row) => [row.request_id, row.model, row.provider, row.user_path, row.client, row.status, row.outcome, row.error, row.cache]
+  .filter((value) => value !== null && value !== undefined).join(" ").toLowerCase();
+
+export async function open(row) {
+  const found = await get(`exchanges/${row.kafka.partition}/${row.kafka.offset}`);
+  const facts = [
+    ["Request", found.request_id], ["Outcome", `${found.outcome} (${found.status})`],
+    ["Model", [found.request_model, found.response_model].filter(Boolean).join(" → ")],
+    ["Provider", found.provider], ["User path", found.user_path], ["Key", found.client],
+    ["From", found.client_ip], ["Dialect", `${found.dialect}${found.stream ? ", streamed" : ""}`],
+    ["Rule", found.rule], ["Cache", found.cache?.result], ["Kafka", `${found.kafka.topic} ${found.kafka.partition}:${found.kafka.offset}`],
+    ["Exchange", `${row.kafka.topic} ${row.kafka.partition}:${row.kafka.offset}`],
+    ["Error", found.error && `${found.error.code}: ${found.error.message}`],
+  ].filter(([, value]) => value);
+  dialog("Exchange",
+    h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])),
+    h("h3", {}, "Where the time went"), timeline(found),
+    h("h3", {}, "Attempts"), attempts(found.attempts ?? []),
+    h("div", { class: "panes" },
+      h("section", {}, h("h3", {}, "Request"), h("pre", { tabindex: "0" }, pretty(found.request?.body))),
+      h("section", {}, h("h3", {}, "Answer"), h("pre", { tabindex: "0" }, pretty(found.response?.body)))));
+}
+
+function timeline(found) {
+  const times = found.timings, queued = times.queued ?? 0, upstream = times.upstream ?? 0;
+  const rest = Math.max(0, times.total - queued - upstream);
+  const first = times.first_token ?? 0;
+  const parts = [["queued in the log", queued, "queued"], ["gateway", rest, "gateway"],
+    ["provider, to the first token", first, "first"], ["provider, the rest", Math.max(0, upstream - first), "upstream"]];
+  const all = parts.reduce((sum, [, value]) => sum + value, 0) || 1;
+  const bar = h("div", { class: "timeline", role: "img", "aria-label": parts.map(([name, value]) => `${name} ${seconds(value)}`).join(", ") });
+  for (const [name, value, kind] of parts) {
+    if (!value) continue;
+    const part = h("span", { class: kind, title: `${name}: ${seconds(value)}` });
+    part.style.flexGrow = String(Math.max(value / all, 0.005));
+    bar.append(part);
+  }
+  return h("div", {}, bar, h("p", { class: "detail" }, parts.filter(([, value]) => value)
+    .map(([name, value]) => `${name} ${seconds(value)}`).join(" · "), ` · in all ${seconds(times.total)}`));
+}
+
+function attempts(list) {
+  if (!list.length) return h("p", { class: "empty" }, "No provider was called.");
+  return h("ol", {}, list.map((each) => h("li", {},
+    `${each.provider} / ${each.model}: ${each.status ?? "no answer"} after ${seconds(each.duration)}`
+    + (each.error ? ` (${each.error})` : "") + (each.resumed ? `, ${each.resumed}` : ""))));
+}

@@ -1,0 +1,2 @@
+export const title = "Usage";
+export async function show() {}

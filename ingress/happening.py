@@ -1,0 +1,142 @@
+"""One line of what a watcher sees, of each request that is taken in and each exchange that ends."""
+
+from __future__ import annotations
+
+import msgspec
+from aiokafka import ConsumerRecord
+from msgspec import Struct
+
+from schemas import headers as h
+from schemas.clock import rfc3339
+from schemas.exchange import OUTCOME_TYPES, Attempt, Cached, ErrorInfo, Timings
+from schemas.requests import Position
+from schemas.usage import Usage
+
+
+class Started(Struct, frozen=True):
+    """A request that stands in the log."""
+
+    request_id: str
+    created_at: str  # RFC 3339
+    topic: str
+    operation: str
+    user_path: str
+    model: str | None
+    stream: bool
+    client: str | None
+
+
+class Finished(Struct, frozen=True):
+    """An exchange, without its bodies. `kafka` is where it stands whole."""
+
+    request_id: str
+    created_at: str
+    finished_at: str
+    outcome: str
+    status: int
+    operation: str
+    dialect: str
+    stream: bool
+    user_path: str
+    client: str | None
+    model: str | None
+    provider: str | None
+    response_model: str | None
+    timings: Timings
+    usage: Usage | None
+    cache: str | None
+    attempts: int
+    error: str | None  # its code
+    kafka: Position
+
+
+Seen = Started | Finished
+
+
+class _Asked(Struct):
+    model: str | None = None
+    stream: bool | None = None
+
+
+class _Head(Struct, frozen=True):
+    """What is read of an exchange: its bodies are passed over."""
+
+    request_id: str
+    outcome: str
+    created_at: str
+    finished_at: str
+    operation: str
+    dialect: str
+    stream: bool
+    user_path: str
+    status: int
+    timings: Timings
+    request_model: str | None = None
+    client: str | None = None
+    provider: str | None = None
+    response_model: str | None = None
+    usage: Usage | None = None
+    error: ErrorInfo | None = None
+    attempts: tuple[Attempt, ...] = ()
+    cache: Cached | None = None
+
+
+_asked = msgspec.json.Decoder(_Asked)
+_head = msgspec.json.Decoder(_Head)
+
+
+def started(record: ConsumerRecord[bytes, bytes]) -> Started | None:
+    """None if it is none of ours, or a copy that was moved forward."""
+    found = h.first(record.headers)
+    if h.REQUEST_ID in found or record.value is None:
+        return None
+    try:
+        asked = _asked.decode(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        asked = _Asked()  # a body that is no JSON, or stands elsewhere
+    name = found.get(h.CE_ID) or f"{record.topic}:{record.partition}:{record.offset}".encode()
+    return Started(
+        _text(name) or "",
+        rfc3339(record.timestamp / 1000),
+        record.topic,
+        (_text(found.get(h.CE_TYPE)) or "").removeprefix("llm.request."),
+        _text(found.get(h.USER_PATH)) or "/kafka",
+        _text(found.get(h.MODEL)) or asked.model,
+        bool(asked.stream) or found.get(h.STREAM) == b"true",
+        _text(found.get(h.CLIENT)),
+    )
+
+
+def finished(record: ConsumerRecord[bytes, bytes]) -> Finished | None:
+    """None if it is no exchange."""
+    if h.first(record.headers).get(h.CE_TYPE) not in OUTCOME_TYPES or record.value is None:
+        return None
+    try:
+        head = _head.decode(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return Finished(
+        head.request_id,
+        head.created_at,
+        head.finished_at,
+        head.outcome,
+        head.status,
+        head.operation,
+        head.dialect,
+        head.stream,
+        head.user_path,
+        head.client,
+        head.request_model,
+        head.provider,
+        head.response_model,
+        head.timings,
+        head.usage,
+        None if head.cache is None else head.cache.result,
+        len(head.attempts),
+        None if head.error is None else head.error.code,
+        Position(record.topic, record.partition, record.offset),
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
