@@ -99,6 +99,8 @@ class Inflight:
             self.partitions.attach(delivery, delivery.position)
             if self.lanes.idle(lane) and not (self._closed or self._solo or self._alone):
                 self._start(delivery)
+                if self._alone:  # it is to run alone, and maybe nothing else runs
+                    self._pump()
                 return
             lane.put(delivery)
             self._pump()

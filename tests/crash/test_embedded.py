@@ -2,10 +2,12 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from tests.crash.load import (
     accounted_for_once,
+    ask,
     ask_many,
     asking_many,
     called,
@@ -18,6 +20,7 @@ from tests.crash.load import (
     produce_many,
     serving,
     settled,
+    upstream_calls,
 )
 from tests.stack import Stack, until
 
@@ -56,6 +59,77 @@ async def test_broker_killed(stack: Stack) -> None:
     await serving(stack)
     assert {each.ended for each in await ask_many(stack, ["after-0", "after-1"])} == {"whole"}
     await worker.stop()
+
+
+async def test_a_crash_before_what_came_again_has_begun(stack: Stack) -> None:
+    """At `streams.counted`: the request was counted and not called; the next worker calls it."""
+    await forget_calls(stack)
+    first = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
+    await produce_many(stack, ["counted"], "sim-1000")
+    await called(stack, 1)
+    first.kill()
+    dying = await stack.start(
+        "streams", SLUICE_FAULT_POINT="streams.counted", KAFKA_GROUP_INSTANCE_ID="w1"
+    )
+    assert await dying.ended() == -9
+    third = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
+    count = await settled(stack)
+
+    accounted_for_once(count)
+    assert count.calls == {"/kafka/counted": 2}
+    assert count.outcomes["/kafka/counted"] == "completed"
+    await third.stop()
+
+
+async def test_a_crash_as_a_request_is_moved_forward(stack: Stack) -> None:
+    """At `streams.moved`: the copy is in the log, the old record is not finished. Both are one request,
+    and only that one is called again."""
+    await forget_calls(stack)
+    dying = await stack.start(
+        "streams",
+        SLUICE_FAULT_POINT="streams.moved",
+        STREAMS_PIN_LIMIT="100",
+        KAFKA_GROUP_INSTANCE_ID="w1",
+    )
+    await produce_many(stack, ["moved"], "sim-3600000")
+    await called(stack, 1)
+    await produce_many(stack, [f"behind-{index}" for index in range(600)], "sim-echo")
+    assert await dying.ended() == -9
+    second = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
+    await until(lambda: called_again(stack, "/kafka/moved"), what="it runs again")
+    await cancel(stack, "/kafka/moved")
+    count = await settled(stack)
+
+    accounted_for_once(count)
+    assert count.calls["/kafka/moved"] == 2
+    assert count.outcomes["/kafka/moved"] == "cancelled"
+    await second.stop()
+
+
+async def called_again(stack: Stack, name: str) -> bool:
+    return (await upstream_calls(stack))[name] == 2
+
+
+async def test_a_crash_when_an_idempotency_key_is_remembered(stack: Stack) -> None:
+    """At `streams.remembered`: the answer is recorded and not told. Its client gets it all the same, and
+    so does who comes again."""
+    await forget_calls(stack)
+    dying = await stack.start(
+        "streams", SLUICE_FAULT_POINT="streams.remembered", KAFKA_GROUP_INSTANCE_ID="w1"
+    )
+    headers = {"idempotency-key": "crash"}
+    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=60) as client:
+        asking = asyncio.create_task(ask(client, "remembered", "sim-10", streamed=False))
+        assert await dying.ended() == -9
+        second = await stack.start("streams", KAFKA_GROUP_INSTANCE_ID="w1")
+        seen = [await asking, await ask(client, "remembered", "sim-10", streamed=True)]
+    count = await settled(stack)
+
+    assert [each.ended for each in seen] == ["whole", "whole"]
+    no_half_answer(seen)
+    accounted_for_once(count)
+    assert sum(count.calls.values()) == 1
+    await second.stop()
 
 
 async def test_two_crashes_in_a_row(stack: Stack) -> None:

@@ -2,7 +2,17 @@
 
 import pytest
 
-from tests.crash.load import come_and_go, take_over
+from tests.crash.load import (
+    accounted_for_once,
+    asking_many,
+    called,
+    come_and_go,
+    forget_calls,
+    no_half_answer,
+    produce_many,
+    settled,
+    take_over,
+)
 from tests.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -16,6 +26,46 @@ async def test_workers_that_join_and_leave_repeat_no_call(stack: Stack) -> None:
 async def test_what_ran_in_a_worker_that_dies_after_a_handover(stack: Stack) -> None:
     """Its new owner has waited for it, and runs it when its heartbeats are missing."""
     await take_over(stack)
+
+
+async def test_a_worker_dies_when_it_has_answered_what_it_gave_away(stack: Stack) -> None:
+    """At `streams.handed`: the outcome is recorded and told, the new owner was not. When the old one's
+    heartbeats are missing that looks for the outcome, and calls nobody."""
+    await forget_calls(stack)
+    dying = await stack.start("streams", SLUICE_FAULT_POINT="streams.handed")
+    await produce_many(stack, ["handed"], "sim-8000")
+    await called(stack, 1)
+    second = await stack.start("streams")
+    third = await stack.start("streams")  # one of the two has its partition
+    assert await dying.ended() == -9
+    count = await settled(stack)
+
+    accounted_for_once(count)
+    assert count.calls == {"/kafka/handed": 1}
+    await second.stop()
+    await third.stop()
+
+
+async def test_a_worker_dies_as_partitions_are_taken_from_it(stack: Stack) -> None:
+    """At `streams.revoked`: its last commit says nothing of what runs, so that this is run again, and
+    nothing else."""
+    await forget_calls(stack)
+    dying = await stack.start(
+        "streams", SLUICE_FAULT_POINT="streams.revoked:2"
+    )  # the first is its joining
+    asking = asking_many(stack, [f"revoked-{index}" for index in range(40)], "sim-300")
+    await produce_many(stack, [f"revoked-direct-{index}" for index in range(10)], "sim-5000")
+    await called(stack, 50)
+    second = await stack.start("streams")
+    assert await dying.ended() == -9
+    seen = await asking
+    count = await settled(stack)
+
+    no_half_answer(seen)
+    accounted_for_once(count)
+    assert {name: calls for name, calls in count.calls.items() if calls > 2} == {}
+    assert {f"/kafka/revoked-direct-{index}" for index in range(10)} <= count.repeated
+    await second.stop()
 
 
 @pytest.mark.long

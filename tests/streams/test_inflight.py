@@ -250,6 +250,17 @@ async def test_a_request_that_crashed_twice_runs_alone() -> None:
     assert bench.handling.ran[1] == ("/kafka/bad", True, None)
 
 
+async def test_a_request_that_is_to_run_alone_where_nothing_runs() -> None:
+    """It starts at once: nothing that ends would start it later."""
+    bench = Bench()
+    bench.inflight.redeliveries = lambda partition, name: 1
+    bench.partitions.may_have_run = {0}
+    bench.inflight.admit(record(0, "bad"))
+    await bench.settle()
+
+    assert bench.started == ["/kafka/bad"]
+
+
 async def test_revoked_partitions_take_their_held_requests_along() -> None:
     """What was not started belongs to the next owner; what runs goes on."""
     bench = Bench(concurrency=1)
