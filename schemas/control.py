@@ -76,6 +76,8 @@ class Heartbeat(Struct, frozen=True, tag="heartbeat"):
     batch_queued: int = 0
     batch_lag: int = 0
     cache: CacheReport | None = None  # of a worker that gives answers again
+    # Of a worker: `instance/model` that is not asked as usual, and why: open, half_open, resting.
+    breakers: dict[str, str] = {}
 
 
 class Purge(Struct, frozen=True, tag="purge", omit_defaults=True):

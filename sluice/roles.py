@@ -81,7 +81,8 @@ async def streams(context: Context) -> None:
             registry, converse, transport, context.clock, context.metrics, recall.request_for
         )
         config = configs.streams_config(context.settings)
-        router, failover, steering = routed(context, registry)
+        sharing = batching.opened(context, spool, registry)
+        router, failover, steering, troubled = routed(context, registry)
         context.rereads.append(steering.reread)
         async with (
             connections.config_log(context, kafka) as governed,
@@ -109,6 +110,8 @@ async def streams(context: Context) -> None:
                     spool.remove, claim.dataref
                 )
             worker.control.on_purge = cached.purge
+            worker.beat.cache = cached.report
+            worker.beat.breakers = troubled
             worker.beat.cache = cached.report
             worker.handling.prices = registry.pricing
             await app.run(worker, context.stop, lambda: context.ready(""))

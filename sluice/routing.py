@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from msgspec.structs import replace
 
 from providers.registry import Registry
@@ -16,9 +19,17 @@ from streams.stages import Stage
 from streams.stages.failover import failover
 
 
-def routed(context: Context, registry: Registry) -> tuple[Router, Stage, Steering]:
-    """Who may answer, the stage that asks them, and what changes either; CannotStart if a rule cannot
-    be used."""
+class Routed(NamedTuple):
+    """The parts of a worker's routing."""
+
+    router: Router  # who may answer
+    stage: Stage  # asks them
+    steering: Steering  # changes either
+    troubled: Callable[[], dict[str, str]]  # who is not asked as usual now, and why
+
+
+def routed(context: Context, registry: Registry) -> Routed:
+    """CannotStart if a rule cannot be used."""
     config = configs.routing_config(context.settings)
     health = HealthBook(config.breaker, config.max_concurrency, config.breakers)
     try:
@@ -37,4 +48,4 @@ def routed(context: Context, registry: Registry) -> tuple[Router, Stage, Steerin
 
     steering = Steering(context.settings, steer)
     stage = failover(router, attempts, config, context.clock, context.metrics)
-    return router, stage, steering
+    return Routed(router, stage, steering, lambda: health.troubled(context.clock.monotonic()))

@@ -116,10 +116,12 @@ class Beat:
         self._blank = Heartbeat("streams", self.boot_id, socket.gethostname(), os.getpid(), 0.0)
         self.acknowledged = clock.monotonic()  # when the log last took one
         self.cache: Callable[[], CacheReport | None] = lambda: None
+        self.breakers: Callable[[], dict[str, str]] = dict
 
     async def once(self) -> None:
-        now, cache = self._clock.time(), self.cache()
-        blank = msgspec.structs.replace(self._blank, time=now, cache=cache)
+        blank = msgspec.structs.replace(
+            self._blank, time=self._clock.time(), cache=self.cache(), breakers=self.breakers()
+        )
         value, headers = control.encode(self._read(blank))
         await self._log.write(self._topic, value, key=None, headers=headers, partition=0)
         self.acknowledged = self._clock.monotonic()

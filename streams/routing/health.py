@@ -73,6 +73,16 @@ class HealthBook:
             lambda: [(key, STATES[found.breaker.state]) for key, found in self._health.items()],
         )
 
+    def troubled(self, now: float) -> dict[str, str]:
+        """`instance/model` of what is not asked as usual, and why; `now` is monotonic."""
+        found: dict[str, str] = {}
+        for (instance, model), health in self._health.items():
+            if health.breaker.state != "closed":
+                found[f"{instance}/{model}"] = health.breaker.state
+            elif health.resting_until > now:
+                found[f"{instance}/{model}"] = "resting"
+        return found
+
     def running(self, instance: str) -> int:
         return self._running.get(instance, 0)
 

@@ -82,3 +82,14 @@ def test_breakers_are_shown() -> None:
     (found,) = [family for family in families if family.name == "sluice_breaker_state"]
 
     assert {each.labels["model"]: each.value for each in found.samples} == {"m": 1.0, "n": 0.0}
+
+
+def test_who_is_not_asked_as_usual() -> None:
+    """An open breaker and a rest that is not over are told by name; what works is not."""
+    known = book()
+    known.of("a", "broken").breaker.failed(0.0)
+    known.of("b", "tired").rest(10.0)
+    known.of("c", "well")
+
+    assert known.troubled(5.0) == {"a/broken": "open", "b/tired": "resting"}
+    assert known.troubled(11.0) == {"a/broken": "open"}
