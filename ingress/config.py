@@ -24,6 +24,7 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
         None  # where bodies stand that no record can carry; None: they are refused
     )
     spool_retention: float = 48 * 3600.0  # what is older there belongs to no request any more
+    files_retention: float = 30 * 86_400.0  # for which the gateway keeps files; 0: for ever
     request_timeout: float = 600.0  # becomes the deadline of every request
     publish_timeout: float = 1.8
     max_in_flight: int = 4096

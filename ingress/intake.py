@@ -172,6 +172,12 @@ def _check_model(gateway: Gateway, caller: Caller, name: str) -> None:
     caller.principal.check_model(name, *(() if model is None else (model.id,)))
 
 
+def _models_of_batch(asked: Asked, caller: Caller) -> tuple[str, ...]:
+    """What the requests of a batch may ask for, which only who reads its file can tell."""
+    key = caller.principal.key
+    return key.models if key is not None and asked.operation == "batches" else ()
+
+
 def _record(
     gateway: Gateway, request: IncomingRequest, asked: Asked, caller: Caller, body: Body
 ) -> Request:
@@ -196,6 +202,7 @@ def _record(
         model=asked.model,
         stream=asked.stream,
         relay=asked.relay,
+        models=_models_of_batch(asked, caller),
         content_type=content_type(headers) if asked.relay else JSON,
         http_headers=relayed_headers(headers)
         if asked.relay

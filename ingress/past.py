@@ -37,6 +37,7 @@ _encode = msgspec.json.Encoder().encode
 class _Place(Struct):
     """Where a request stands, so that who asks again and again need not be looked for."""
 
+    topic: str
     offset: int
     replies: int | None = None  # where its replies begin, or nothing of it stands below
     begun: bool = False
@@ -62,7 +63,7 @@ class Past:
         answers: AnswerStore,
         clock: Clock,
     ) -> None:
-        self._topic = kafka.topics.requests
+        self._topics = kafka.topics.lanes
         self._replies = kafka.topics.replies
         self._config = config
         self._archive = archive
@@ -114,11 +115,27 @@ class Past:
     # -- the request
 
     async def _request(self, name: str, made: int) -> Request | None:
-        """None: so old that its record may have been deleted. NotFound if it never was there."""
-        key = record_key(name)
-        partition = partition_of(key, self._config.partitions)
-        async with self._archive.reading(self._topic, partition) as reading:
-            if (place := self._places.get(name)) is not None:
+        """In whichever lane it is. None: so old that its record may have been deleted. NotFound if it never
+        was there."""
+        cut = False
+        for topic in self._topics:
+            try:
+                found = await self._request_of(topic, name, made)
+            except NotFound:
+                continue
+            if found is not None:
+                return found
+            cut = True
+        if cut:
+            return None
+        raise _not_found(name)
+
+    async def _request_of(self, topic: str, name: str, made: int) -> Request | None:
+        """The same of one lane."""
+        partition = partition_of(record_key(name), self._config.partitions)
+        async with self._archive.reading(topic, partition) as reading:
+            place = self._places.get(name)
+            if place is not None and place.topic == topic:
                 last = place.offset + 1
                 if (found := await _request_in(reading, name, place.offset, last)) is not None:
                     return found[0]
@@ -130,7 +147,7 @@ class Past:
             if extent.cut:
                 return None
             raise _not_found(name)
-        self._places[name] = _Place(found[1])
+        self._places[name] = _Place(topic, found[1])
         if len(self._places) > _REMEMBERED:
             self._places.popitem(last=False)
         return found[0]
@@ -139,9 +156,11 @@ class Past:
 
     async def _told(self, request: Request, slot: Slot, admit: Callable[[int], None]) -> Told:
         to = request.reply_to
+        if (line := request.line) is not None:
+            raise Gone(f"The answer to this line of {line.batch} is in that batch's files.")
         if to is None or to.topic != self._replies or to.partition is None:
             raise Gone("The answer to this request went to a topic of its own.")
-        place = self._places.get(request.request_id) or _Place(-1)
+        place = self._places.get(request.request_id) or _Place("", -1)
         first: int | None = None
         async with self._archive.reading(to.topic, to.partition) as reading:
             extent = await reading.since(int(request.created * 1000) - SKEW_MS)

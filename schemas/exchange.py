@@ -128,6 +128,8 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: ErrorInfo | None = None
     attempts: tuple[Attempt, ...] = ()
     cache: Cached | None = None  # None: caching is off
+    batch_id: str | None = None  # the batch of which it was a line, under this name
+    custom_id: str | None = None
     repeats: str | None = None  # the request of the same idempotency key whose answer it was given
     http_headers: dict[str, str] | UnsetType = UNSET  # upstream headers that were passed on
     keep: bool = False  # the answer can be asked for again by the request's id

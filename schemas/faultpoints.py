@@ -23,11 +23,15 @@ FaultPoint = Literal[
     "streams.answered",  # the upstream answer is whole, the exchange is not produced
     "streams.recorded",  # the exchange is acknowledged, the last reply is not produced
     "streams.remembered",  # its idempotency key is acknowledged, the last reply is not produced
+    "streams.result_kept",  # a batch line's result is in its file, the offset is not marked finished
     "streams.replied",  # the last reply is acknowledged, the offset is not marked finished
     "streams.finished",  # the offset is marked finished, not committed
     "streams.committed",  # the commit was acknowledged
     "streams.handed",  # the last reply is acknowledged, the partition's new owner was not told
     "streams.moved",  # a pinned request was produced again, its old offset is not finished
+    "streams.batch_planned",  # it is written which lines go into the log next, none of them is there
+    "streams.batch_submitted",  # they are there, that is not written
+    "streams.batch_written",  # output and error file are written, the batch has not ended
     "streams.revoked",  # partitions were revoked, nothing committed yet
     "sinks.read",  # a batch was read, nothing written
     "sinks.written",  # a batch is in the store, the offsets are not committed

@@ -43,6 +43,11 @@ USER_PATH = "sluice-user-path"
 CLIENT = "sluice-client"
 CLIENT_IP = "sluice-client-ip"
 CLIENT_REQUEST_ID = "sluice-client-request-id"
+MODELS = "sluice-models"  # JSON list, of a new batch: what its key may ask for
+BATCH = "sluice-batch"  # the batch of which the request is a line
+BATCH_LINE = "sluice-batch-line"  # its number there, from 1
+BATCH_AGAIN = "sluice-batch-again"  # true: its record may stand in the log twice
+CUSTOM_ID = "sluice-custom-id"  # the line's own name
 REQUEST_ID = "sluice-request-id"  # only on records that a worker moved forward
 # Ours, on requests and replies
 PROVIDER = "sluice-provider"

@@ -9,9 +9,11 @@ from typing import Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from schemas import claims, headers as h
+from schemas import batch_lines, claims, headers as h
+from schemas.batch_lines import BatchLine
 from schemas.claims import Claim, Stored
 from schemas.clock import from_rfc3339, rfc3339, within_calendar
+from schemas.header_values import flag, http_headers, models, text
 from schemas.headers import Headers
 from schemas.replies import Address
 
@@ -42,9 +44,7 @@ MAX_ID_CHARS = 256
 _TOPIC_NAME = re.compile(rb"[A-Za-z0-9._-]{1,249}")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _PATH = re.compile(r"/[\x21-\x7e]*")
-_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]{1,128}")
 _encode = msgspec.json.Encoder().encode
-_decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class Position(Struct, frozen=True):
@@ -84,8 +84,12 @@ class Request(Struct, frozen=True, kw_only=True):
     cache: str | None = None  # what its caller says of caches: directives, as in HTTP
     keep: bool = False  # the answer is kept whole, to be fetched when nobody waits for it
     idempotency_key: str | None = None  # requests of one owner with an equal one make one call
+    line: BatchLine | None = None  # of which batch it is a line
+    # Of a new batch: patterns of what its key may ask for; empty: anything.
+    models: tuple[str, ...] = ()
     claim: Claim | None = None  # where the body is if it is too large for a record; `body` is empty
-    file: Stored | None = None  # the same on this machine, to be sent from there. Never in a record
+    # The same on this machine, if it is sent from there. Never in a record.
+    file: Stored | None = None
 
 
 class Relay(Struct, frozen=True):
@@ -115,6 +119,10 @@ def to_headers(request: Request) -> Headers:
         if to.partition is not None:
             found.append((h.REPLY_PARTITION, to.partition.to_bytes(4, "big")))
     found.extend((name, value.encode()) for name, value in _optional(request) if value is not None)
+    if request.models:
+        found.append((h.MODELS, _encode(request.models)))
+    if request.line is not None:
+        found.extend(batch_lines.to_headers(request.line))
     return found
 
 
@@ -172,32 +180,34 @@ def from_record(
             raise ValueError(
                 f"unknown ce_type {ce_type.decode()!r}; known: {', '.join(t.decode() for t in TYPES)}"
             )
-        source = _text(headers, h.CE_SOURCE) or "/kafka"
-        created, deadline = _text(headers, h.CE_TIME), _text(headers, h.CE_EXPIRYTIME)
+        source = text(headers, h.CE_SOURCE) or "/kafka"
+        created, deadline = text(headers, h.CE_TIME), text(headers, h.CE_EXPIRYTIME)
         return Request(
             request_id=_request_id(headers, source, position),
             body=b"" if value is None or claim is not None else value,
             operation=TYPES[ce_type],
             dialect=_dialect(headers),
             source=source,
-            user_path=_text(headers, h.USER_PATH) or "/kafka",
-            client=_text(headers, h.CLIENT),
-            client_ip=_text(headers, h.CLIENT_IP),
-            client_request_id=_text(headers, h.CLIENT_REQUEST_ID),
+            user_path=text(headers, h.USER_PATH) or "/kafka",
+            client=text(headers, h.CLIENT),
+            client_ip=text(headers, h.CLIENT_IP),
+            client_request_id=text(headers, h.CLIENT_REQUEST_ID),
             created=from_rfc3339(created) if created else within_calendar(timestamp),
             deadline=from_rfc3339(deadline) if deadline else None,
             reply_to=reply_to,
-            traceparent=_text(headers, h.TRACEPARENT),
-            model=_text(headers, h.MODEL),
-            stream=_flag(headers, h.STREAM),
+            traceparent=text(headers, h.TRACEPARENT),
+            model=text(headers, h.MODEL),
+            stream=flag(headers, h.STREAM),
             relay=_relay(headers, TYPES[ce_type]),
-            content_type=_text(headers, h.CONTENT_TYPE) or "application/json",
-            http_headers=_http_headers(headers),
-            drop_params=bool(_flag(headers, h.DROP_PARAMS)),
-            cache=_text(headers, h.CACHE),
-            keep=bool(_flag(headers, h.KEEP)),
-            idempotency_key=_text(headers, h.IDEMPOTENCY_KEY),
+            content_type=text(headers, h.CONTENT_TYPE) or "application/json",
+            http_headers=http_headers(headers),
+            drop_params=bool(flag(headers, h.DROP_PARAMS)),
+            cache=text(headers, h.CACHE),
+            keep=bool(flag(headers, h.KEEP)),
+            idempotency_key=text(headers, h.IDEMPOTENCY_KEY),
             claim=claim,
+            line=batch_lines.from_headers(headers),
+            models=models(headers),
         )
     except UnicodeDecodeError as error:
         raise Malformed(f"a header is not UTF-8: {error.object[:40]!r}", reply_to) from error
@@ -215,55 +225,26 @@ def _check_version(value: bytes) -> None:
         raise ValueError(f"there is no schema version {version}")
 
 
-def _text(headers: dict[str, bytes], name: str) -> str | None:
-    value = headers.get(name)
-    return value.decode() if value else None
-
-
 def _dialect(headers: dict[str, bytes]) -> Dialect:
-    given = _text(headers, h.DIALECT) or "openai_chat"
+    given = text(headers, h.DIALECT) or "openai_chat"
     for dialect in DIALECTS:
         if given == dialect:
             return dialect
     raise ValueError(f"unknown {h.DIALECT} {given!r}; known: {', '.join(DIALECTS)}")
 
 
-def _flag(headers: dict[str, bytes], name: str) -> bool | None:
-    value = headers.get(name)
-    if not value:
-        return None
-    if value not in (b"true", b"false"):
-        raise ValueError(f"{name} must be true or false, not {value[:20]!r}")
-    return value == b"true"
-
-
 def _relay(headers: dict[str, bytes], operation: Operation) -> Relay | None:
     if operation not in RELAYED:
         return None
-    provider, path = _text(headers, h.PROVIDER) or "", _text(headers, h.PATH)
+    provider, path = text(headers, h.PROVIDER) or "", text(headers, h.PATH)
     if not path or (operation == "relay" and not provider):
         raise ValueError(f"a relayed request needs the headers {h.PROVIDER} and {h.PATH}")
-    method = _text(headers, h.METHOD) or "POST"
+    method = text(headers, h.METHOD) or "POST"
     if not _METHOD.fullmatch(method):
         raise ValueError(f"{h.METHOD} is no HTTP method: {method[:20]!r}")
     if not _PATH.fullmatch(path):
         raise ValueError(f"{h.PATH} must begin with a slash and be a URL's path and query")
     return Relay(provider, method, path)
-
-
-def _http_headers(headers: dict[str, bytes]) -> dict[str, str]:
-    """Of the caller, to the provider; names and values that HTTP does not take are no request."""
-    value = headers.get(h.HTTP_HEADERS)
-    if not value:
-        return {}
-    try:
-        found = _decode_headers(value)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{h.HTTP_HEADERS} is no JSON object of texts: {error}") from error
-    for name, text in found.items():
-        if not _HEADER_NAME.fullmatch(name) or not (text.isascii() and text.isprintable()):
-            raise ValueError(f"{h.HTTP_HEADERS} holds no HTTP header: {name[:40]!r}")
-    return found
 
 
 def _reply_to(headers: dict[str, bytes]) -> Address | None:
@@ -283,16 +264,16 @@ def _reply_to(headers: dict[str, bytes]) -> Address | None:
 def request_id_of(headers: dict[str, bytes], position: Position) -> str:
     """The id under which a record is answered, even if it is no request."""
     try:
-        return _request_id(headers, _text(headers, h.CE_SOURCE) or "/kafka", position)
+        return _request_id(headers, text(headers, h.CE_SOURCE) or "/kafka", position)
     except ValueError:
         return f"{position.topic}-{position.partition}-{position.offset}"
 
 
 def _request_id(headers: dict[str, bytes], source: str, position: Position) -> str:
     """Ours as they are; a direct producer's scoped by its source; without any, the record's position."""
-    if moved := _text(headers, h.REQUEST_ID):
+    if moved := text(headers, h.REQUEST_ID):
         return moved
-    given = _text(headers, h.CE_ID)
+    given = text(headers, h.CE_ID)
     if given is None:
         return f"{position.topic}-{position.partition}-{position.offset}"
     if len(given) > MAX_ID_CHARS or len(source) > MAX_ID_CHARS:

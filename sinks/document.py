@@ -84,6 +84,8 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     attempts: tuple[Attempt, ...]
     cache: Cached | None = None
     repeats: str | None = None
+    batch_id: str | None = None
+    custom_id: str | None = None
     delivery_attempt: int
     kafka: Position
     request: StoredBody
@@ -125,6 +127,8 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         attempts=exchange.attempts,
         cache=exchange.cache,
         repeats=exchange.repeats,
+        batch_id=exchange.batch_id,
+        custom_id=exchange.custom_id,
         delivery_attempt=exchange.delivery_attempt,
         kafka=exchange.kafka,
         request=stored(exchange.request, body_limit)

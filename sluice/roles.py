@@ -5,8 +5,6 @@ Every role imports its parts itself: none pays for another's libraries.
 
 from __future__ import annotations
 
-import asyncio
-
 from sluice.process import CannotStart, Context
 from sluice.settings import configs, gateway, kafka as kafka_rows
 
@@ -17,7 +15,7 @@ async def ingress(context: Context) -> None:
     from ingress.producer import PartitionMismatch
     from schemas.kafka import MissingPartition
     from schemas.kinds import KINDS
-    from sluice import answers, connections
+    from sluice import answers, connections, reports
     from sluice.config_log import ConfigLog
     from sluice.operations.api import desks
     from sluice.steering import Steering
@@ -28,6 +26,7 @@ async def ingress(context: Context) -> None:
         connections.providers(context) as (registry, _transport),
         connections.spool(context, "ingress"),
         answers.answers(context) as store,
+        reports.reports(context) as told,
         desks(context, kafka, config.slot) as operations,
     ):
         steering = Steering(context.settings, lambda steer: registry.name(steer.aliases))
@@ -35,7 +34,9 @@ async def ingress(context: Context) -> None:
         # It listens although Kafka is away, to say so; the topics are made when they can be.
         complete = await connections.topics_once(context, kafka)
         while not context.stop.is_set():
-            http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
+            http = app.create_app(
+                config, kafka, registry, store, context.metrics, context.clock, reports=told
+            )
             governed = ConfigLog(kafka, context.clock, KINDS)
             steering.follow(governed.objects)
             http.ctx.gateway.govern(governed)
@@ -56,7 +57,7 @@ async def ingress(context: Context) -> None:
 async def streams(context: Context) -> None:
     """Kafka in, Kafka out."""
     from providers.dialogue import converse
-    from sluice import answers, caching, connections
+    from sluice import answers, batching, caching, connections
     from sluice.routing import routed
     from streams import app, topology
     from streams.keys import Keys
@@ -98,18 +99,20 @@ async def streams(context: Context) -> None:
                         handler, keys, read, context.clock, context.metrics
                     ),
                     resources=lambda handler: Resources(
-                        handler, registry, transport, context.clock
+                        handler,
+                        registry,
+                        transport,
+                        context.clock,
+                        sharing.own if sharing else None,
                     ),
                     failover=failover,
                     cached=cached.stages,
                 )
 
             worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
-            if spool is not None:
-                worker.inflight.settled = lambda claim: asyncio.to_thread(
-                    spool.remove, claim.dataref
-                )
+            batching.attach(sharing, worker)
             worker.control.on_purge = cached.purge
+            worker.handling.prices = registry.pricing
             worker.beat.cache = cached.report
             worker.beat.breakers = troubled
             worker.beat.cache = cached.report

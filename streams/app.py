@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import gc
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from schemas.kafka import KafkaConfig
 from schemas.metrics import Metrics
 from schemas.requests import Position
 from schemas.tasks import Tasks
-from streams import topology, transport
+from streams import heartbeat, topology, transport
 from streams.answers import Sender
 from streams.assigned import Assigned
 from streams.config import StreamsConfig
@@ -143,7 +143,7 @@ class Worker:
             limit=config.idempotency_max_keys,
         )
         self.outcomes = Outcomes(kafka, self.log, self.keys)
-        handling = Handling(
+        self.handling = handling = Handling(
             handler(self.keys, self.outcomes.read),
             self.outcomes,
             Sender(self.log),
@@ -169,6 +169,9 @@ class Worker:
         self._background = Tasks()
         self._opened: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._stopping = False
+        # What else runs here, by name; and what is to be told before the requests are waited for.
+        self.loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+        self.before_drain: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
@@ -180,21 +183,8 @@ class Worker:
             self._fail(error)
 
     def _heartbeat(self, blank: Heartbeat) -> Heartbeat:
-        consumer, lanes = self.app.consumer, self.inflight.lanes
-        interactive, batch = lanes.interactive, lanes.batch
-        return msgspec.structs.replace(
-            blank,
-            stopping=self._stopping,
-            partitions=_numbers(consumer.ready, interactive.topic),
-            running=interactive.running,
-            queued=interactive.count,
-            lag=consumer.lag(interactive.topic),
-            service_time=round(interactive.service_time, 6),
-            batch_partitions=_numbers(consumer.ready, batch.topic),
-            batch_running=batch.running,
-            batch_queued=batch.count,
-            batch_lag=consumer.lag(batch.topic),
-        )
+        work = heartbeat.work(blank, self.app.consumer, self.inflight.lanes)
+        return msgspec.structs.replace(work, stopping=self._stopping)
 
     async def open(self) -> None:
         for part in (self.log, self.outcomes, self.control):
@@ -222,6 +212,7 @@ class Worker:
             ("heartbeat", self.beat.run()),
             ("deadlines", self._sweep()),
             ("watchdog", watch(self.app.consumer, self._reachable, self._config, self._clock)),
+            *((name, loop()) for name, loop in self.loops),
         ):
             task = self._background.start(loop, name=name)
             task.add_done_callback(self._background_ended)
@@ -254,6 +245,8 @@ class Worker:
     async def close(self) -> None:
         """Drain, commit, leave the group."""
         self._stopping = True
+        for leave in self.before_drain:
+            await leave()
         if self.app.started:
             self.app.consumer.stop_flow()
             self.app.flow_control.suspend()
@@ -272,10 +265,6 @@ class Worker:
                 await closing
         except TimeoutError:
             log.warning("close_timed_out")
-
-
-def _numbers(ready: Iterable[Any], topic: str) -> tuple[int, ...]:
-    return tuple(sorted(tp.partition for tp in ready if tp.topic == topic))
 
 
 async def run(worker: Worker, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:

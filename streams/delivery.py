@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from schemas import bodies, headers as h, requests
 from schemas.bodies import Envelope
 from schemas.errors import InvalidRequest
+from schemas.exchange import Exchange
 from schemas.idempotency import key_of
 from schemas.requests import Malformed, Position, Request
 
@@ -52,6 +53,7 @@ class Delivery:
         "message",
         "moved",
         "moving",
+        "outcome",
         "position",
         "positions",
         "request",
@@ -79,6 +81,7 @@ class Delivery:
         self.position = position_of(message)
         self.positions = [self.position]  # of all its records
         self.moving = False
+        self.outcome: Exchange | None = None  # when it is in the log
         self.key = key_of(request, message.partition)
         self.has_place = False  # it runs, and counts as running
         self.tenant = request.client or request.user_path
@@ -106,6 +109,12 @@ class Delivery:
         self.stop_reason = reason
         if self.stoppable and self.task is not None:
             self.task.cancel()
+
+
+class Runs(Protocol):
+    """Who brings a request to its outcome."""
+
+    async def run(self, delivery: Delivery, *, redelivered: bool) -> None: ...
 
 
 class Partitions(Protocol):

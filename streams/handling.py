@@ -102,6 +102,7 @@ class Handling:
         if delivery.floor is None:
             delivery.floor = self._outcomes.end(delivery.message.partition)
         await self._outcomes.record(delivery.message.partition, exchange)
+        delivery.outcome = exchange
         # A new attempt: of one that has begun nobody knows any more what was sent, and whoever saw it
         # is told that it ends here.
         delivery.attempt += 1
@@ -160,6 +161,7 @@ class Handling:
     async def _record(self, delivery: Delivery, exchange: Exchange) -> None:
         """Write the outcome, and that it answers its idempotency key: one that failed leaves it free."""
         partition, key = delivery.message.partition, delivery.key
+        delivery.outcome = exchange
         if (
             key is None
             or exchange.outcome != "completed"

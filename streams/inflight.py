@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from schemas.batch_lines import BatchLine
 from schemas.claims import Claim
 from schemas.clock import Clock
 from schemas.faultpoints import reach
@@ -20,7 +21,7 @@ from schemas.requests import Malformed, Position
 from schemas.tasks import Tasks
 from schemas.topics import Topics
 from streams.config import StreamsConfig
-from streams.delivery import Delivery, Message, Partitions, parse, position_of
+from streams.delivery import Delivery, Message, Partitions, Runs, parse, position_of
 from streams.dispatcher import Dispatcher
 from streams.elsewhere import Elsewhere
 from streams.handling import Handling
@@ -55,6 +56,9 @@ class Inflight:
         self.fatal: Callable[[BaseException], None] = lambda error: None
         # Removes the body of a claim check: its request has its outcome.
         self.settled: Callable[[Claim], Awaitable[None]] | None = None
+        # What stands before `handling` for lines of batches, and whether such a one may go on.
+        self.lines: Runs = handling
+        self.is_open: Callable[[BatchLine], bool] = lambda line: True
         self.tasks = Tasks()
         self._mover = Mover(producers, self.tasks, metrics)
         self._live: dict[str, Delivery] = {}
@@ -176,7 +180,8 @@ class Inflight:
     async def _work(self, delivery: Delivery, *, redelivered: bool) -> None:
         begun = self._clock.monotonic()
         try:
-            await self._handling.run(delivery, redelivered=redelivered)
+            handling = self._handling if delivery.request.line is None else self.lines
+            await handling.run(delivery, redelivered=redelivered)
             if delivery.handed:
                 await self.elsewhere.tell(delivery)
             claim = delivery.request.claim
@@ -250,6 +255,8 @@ class Inflight:
             deadline = delivery.request.deadline
             if deadline is not None and deadline <= now:
                 delivery.stop("expired")
+            elif (line := delivery.request.line) is not None and not self.is_open(line):
+                delivery.stop("cancelled")
 
     def suspend(self) -> None:
         """Partitions are being revoked: what was not started belongs to their next owner."""

@@ -145,6 +145,8 @@ def settle(
         attempts=tuple(call.attempts),
         cache=with_savings(call.cached, provider, model, prices),
         repeats=call.repeats,
+        batch_id=request.line.batch if request.line else None,
+        custom_id=request.line.custom_id if request.line else None,
         http_headers=head.http_headers or UNSET,
         keep=request.keep,
     )

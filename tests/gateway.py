@@ -140,6 +140,7 @@ async def _started(
         INGRESS_WRITE_TIMEOUT="1s",
         INGRESS_PUBLISH_TIMEOUT="10s",  # a busy machine is no outage of the log
         KAFKA_REPLY_TOPICS=f"{prefix}{ELSEWHERE}",
+        SPOOL_DIR=str(folder / "spool"),
         **env,
     )
     block.callback(stack.erase)

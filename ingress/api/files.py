@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ingress.api import kept_files
 from ingress.api.passthrough import path_behind, query_of
 from ingress.guards import IncomingRequest
 from ingress.intake import Asked, refuse, take
 from ingress.wire import Answer
+from schemas.batch_lines import is_batch_id
 from schemas.errors import InvalidRequest
+from schemas.files import is_file_id
 from schemas.requests import Operation, Relay
 
 PROVIDER = "sluice-provider"
@@ -14,11 +17,15 @@ PROVIDER = "sluice-provider"
 
 async def files(request: IncomingRequest, name: str = "") -> Answer | None:
     """Upload, list, get, delete, and the content; the worker knows who keeps what."""
+    if is_file_id(name) and request.path.endswith("/content"):
+        return await kept_files.content(request, name)
     return await _ask(request, "files")
 
 
 async def batches(request: IncomingRequest, name: str = "") -> Answer | None:
     """Create, list, get, cancel, and the results."""
+    if is_batch_id(name) and request.path.endswith("/results"):
+        return await kept_files.results(request, name)
     return await _ask(request, "batches")
 
 

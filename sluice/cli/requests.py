@@ -115,6 +115,8 @@ def _rows(found: Standing) -> Iterator[tuple[str, str]]:
     yield "Status", found.status + (f": {explained}" if explained else "")
     if found.client_request_id:
         yield "Client's", f"{found.client_request_id} (X-Request-ID)"
+    if found.batch_id:
+        yield "Line", f"{found.custom_id} of {found.batch_id}"
     yield "From", f"{found.source or '/kafka'}, {found.user_path or '/kafka'}"
     yield "Made", f"{found.made}" + (f", deadline {found.deadline}" if found.deadline else "")
     yield from _running_rows(found)

@@ -71,6 +71,8 @@ class Standing(Struct, kw_only=True):
     client_request_id: str | None = None
     source: str | None = None
     user_path: str | None = None
+    batch_id: str | None = None  # of which it is a line, and what its batch calls it
+    custom_id: str | None = None
     made: str | None = None  # RFC 3339
     deadline: str | None = None
     reply_topic: str | None = None
@@ -189,6 +191,8 @@ class Search:
                 client_request_id=_text(headers.get(h.CLIENT_REQUEST_ID)) or None,
                 source=_text(headers.get(h.CE_SOURCE)) or None,
                 user_path=_text(headers.get(h.USER_PATH)) or None,
+                batch_id=_text(headers.get(h.BATCH)) or None,
+                custom_id=_text(headers.get(h.CUSTOM_ID)) or None,
                 made=_text(headers.get(h.CE_TIME)) or rfc3339(within_calendar(written)),
                 deadline=_text(headers.get(h.CE_EXPIRYTIME)) or None,
                 reply_topic=_text(headers.get(h.REPLY_TOPIC)) or None,
@@ -217,11 +221,14 @@ class Search:
     def _note_worker(self, standing: Standing) -> None:
         if not standing.places:
             return
-        partition, now = standing.places[-1].partition, self._clock.time()
+        place, now = standing.places[-1], self._clock.time()
         for beat in self._beats.values():
-            if partition in beat.partitions and now - beat.time < HEARD:
-                waiting = beat.queued + beat.lag
-                standing.worker = Worker(beat.host, beat.pid, beat.running, waiting)
+            partitions, running, waiting = beat.partitions, beat.running, beat.queued + beat.lag
+            if place.topic == self._log.topics.batch:
+                partitions, running = beat.batch_partitions, beat.batch_running
+                waiting = beat.batch_queued + beat.batch_lag
+            if place.partition in partitions and now - beat.time < HEARD:
+                standing.worker = Worker(beat.host, beat.pid, running, waiting)
 
 
 def told(found: Standing, *, bodies: bool) -> dict[str, object]:

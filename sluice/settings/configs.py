@@ -9,12 +9,24 @@ from msgspec.structs import replace
 from ingress.config import IngressConfig
 from providers.config import RegistryConfig, TransportConfig
 from providers.instances import Instance
+from schemas.claims import RECORD_BYTES
+from schemas.files import DAY
 from schemas.identity import Sharing
 from schemas.kafka import KafkaConfig
 from schemas.topics import Retention, Topic, Topics, table
 from sinks.config import SinkConfig, StorageType
-from sluice.settings import caching, gateway, kafka, routing, semantic, spool, upstream, work
+from sluice.settings import (
+    batches,
+    caching,
+    gateway,
+    kafka,
+    routing,
+    spool,
+    upstream,
+    work,
+)
 from sluice.settings.loading import Settings
+from streams.batches.config import BatchConfig
 from streams.caches.config import CacheConfig
 from streams.caches.rules import Rules
 from streams.config import StreamsConfig
@@ -86,6 +98,7 @@ def ingress_config(settings: Settings) -> IngressConfig:
         max_lag_seconds=settings[gateway.MAX_QUEUE_WAIT],
         on_disconnect=settings[gateway.ON_DISCONNECT],
         drop_params=settings[gateway.DROP_PARAMS],
+        files_retention=settings[batches.RETENTION_DAYS] * DAY,
         sharing=sharing(settings),
         base_path=settings[gateway.BASE_PATH],
         metrics_enabled=settings[gateway.METRICS_ENABLED],
@@ -129,6 +142,19 @@ def streams_config(settings: Settings) -> StreamsConfig:
         idempotency_max_keys=settings[work.IDEMPOTENCY_MAX_KEYS],
         reply_topics=settings[kafka.REPLY_TOPICS],
         faust_datadir=str(settings.data_dir / "faust"),
+    )
+
+
+def batch_config(settings: Settings) -> BatchConfig:
+    """How batches are run."""
+    return BatchConfig(
+        runner=settings[batches.RUNNER],
+        in_flight=settings[batches.IN_FLIGHT],
+        max_requests=settings[batches.MAX_REQUESTS],
+        max_line=min(settings[gateway.BODY_SIZE_LIMIT], RECORD_BYTES),
+        call_timeout=settings[upstream.HTTP_TIMEOUT],
+        drop_params=settings[gateway.DROP_PARAMS],
+        cancel_grace=settings[batches.CANCEL_TIMEOUT],
     )
 
 

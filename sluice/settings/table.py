@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sluice.settings import (
+    batches,
     caching,
     gateway,
     gomodel,
@@ -20,6 +21,7 @@ from sluice.settings.setting import Group, Setting
 GROUPS: tuple[Group, ...] = (
     gateway.HTTP_GROUP,
     spool.GROUP,
+    batches.GROUP,
     gateway.PROGRAM_GROUP,
     kafka.KAFKA_GROUP,
     kafka.TOPICS_GROUP,

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from providers.base import Target, UpstreamRequest
@@ -20,9 +20,11 @@ from schemas.clock import Clock, rfc3339
 from schemas.envelopes import JSON
 from schemas.errors import Conflict, GatewayError, InvalidRequest, NotFound
 from schemas.exchange import Attempt
+from schemas.files import KEEPER
 from schemas.replies import Completed, Failed, Started
 from schemas.requests import Relay, Request
 from streams.stages import Call, Handler, Replies
+from streams.stages.own import Own, listed
 
 MAX_PAGES = 100  # of one provider, looked through for a cursor
 
@@ -52,12 +54,18 @@ class Resources:
     """A Handler for them; everything else goes to the one that it stands before."""
 
     def __init__(
-        self, handler: Handler, instances: Instances, transport: Transport, clock: Clock
+        self,
+        handler: Handler,
+        instances: Instances,
+        transport: Transport,
+        clock: Clock,
+        own: Own | None = None,  # what the gateway keeps itself, if it does
     ) -> None:
         self._handler = handler
         self._instances = instances
         self._transport = transport
         self._clock = clock
+        self._own = own
 
     def __call__(self, call: Call) -> Replies:
         if call.request.operation in ("files", "batches"):
@@ -66,7 +74,7 @@ class Resources:
 
     async def _answered(self, call: Call) -> Replies:
         try:
-            work = _Work(parse(call.request), call, self._transport, self._clock)
+            work = _Work(parse(call.request), call, self._transport, self._clock, self._own)
             found = await work.answer(self._instances)
         except GatewayError as error:
             yield Failed(error, error.status)
@@ -93,25 +101,29 @@ class _Told(Struct, frozen=True):
 class _Work:
     """One request under way."""
 
-    def __init__(self, asked: Asked, call: Call, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self, asked: Asked, call: Call, transport: Transport, clock: Clock, own: Own | None
+    ) -> None:
         self._asked = asked
         self._call = call
         self._transport = transport
         self._clock = clock
+        self._own = own
 
     async def answer(self, instances: Instances) -> _Told | Request:
         """GatewayError or _Refused if there is none; a relayed request is what remains to be done."""
-        asked = self._asked
+        asked, own = self._asked, self._own
+        routes = (f"openai_{asked.resource}", f"anthropic_{asked.resource}")
+        if own is not None and own.takes(asked, lambda: bool(instances.keeping(*routes))):
+            return _Told(await own.answer(asked), KEEPER)
         if asked.provider is not None:
             targets: Sequence[Target] = (instances.instance(asked.provider),)
         else:
-            routes = (f"{dialect}_{asked.resource}" for dialect in ("openai", "anthropic"))
             targets = instances.keeping(*routes)
         found = shelves.capable(targets, asked)
-        path = self._call.request.user_path
 
         def resolve(model: str) -> Target:
-            return instances.resolve(model, path)
+            return instances.resolve(model, self._call.request.user_path)
 
         self._resolve: Callable[[str], Target] = resolve
         if asked.verb == "create":
@@ -177,13 +189,14 @@ class _Work:
     # -- lists
 
     async def _list(self, found: Sequence[Shelf]) -> _Told:
-        if len(found) == 1:
+        own = self._own if self._asked.provider is None else None
+        if len(found) == 1 and own is None:
             items, more = await self._page(found[0], self._asked)
-            return _Told(_listed(items, more=more), found[0].target.instance)
+            return _Told(listed(items, more=more), found[0].target.instance)
         limit, after = self._asked.limit, self._asked.query.get("after")
         merged: list[Item] = []
         passed = after is None
-        async with aclosing(self._merged(found)) as newest:
+        async with aclosing(self._merged(found, own)) as newest:
             async for item in newest:
                 if passed:
                     merged.append(item)
@@ -192,11 +205,13 @@ class _Work:
                     break
         if not passed:
             raise InvalidRequest(f"There is no {after!r} in the list.", param="after")
-        return _Told(_listed(merged[:limit], more=len(merged) > limit))
+        return _Told(listed(merged[:limit], more=len(merged) > limit))
 
-    async def _merged(self, found: Sequence[Shelf]) -> AsyncGenerator[Item, None]:
+    async def _merged(self, found: Sequence[Shelf], own: Own | None) -> AsyncGenerator[Item, None]:
         """The objects of all, newest first."""
         walks = [self._walk(shelf) for shelf in found]
+        if own is not None:
+            walks.append(own.items(self._asked))
         try:
             first = [(await anext(walk, None), walk) for walk in walks]
             heads = [(item, walk) for item, walk in first if item is not None]
@@ -283,15 +298,3 @@ _SINGULAR = {"files": "file", "batches": "batch"}
 
 def _is_missing(error: _Refused | GatewayError) -> bool:
     return isinstance(error, _Refused) and error.failed.status == NotFound.status
-
-
-def _listed(items: Sequence[Item], *, more: bool) -> bytes:
-    return _encode(
-        {
-            "object": "list",
-            "data": [Raw(item.raw) for item in items],
-            "first_id": items[0].id if items else None,
-            "last_id": items[-1].id if items else None,
-            "has_more": more,
-        }
-    )

@@ -18,16 +18,19 @@ async def stack(
     On real Kafka, or with BROKER = "embedded" in the module on an embedded broker of its own.
     """
     folder = tmp_path_factory.mktemp("stack")
+    spool = str(folder / "spool")
     if getattr(request.module, "BROKER", "kafka") == "embedded":
         port = services.free_port()
-        built = Stack(folder, f"127.0.0.1:{port}", "llm.", SLUICE_BROKER_PORT=str(port))
+        built = Stack(
+            folder, f"127.0.0.1:{port}", "llm.", SLUICE_BROKER_PORT=str(port), SPOOL_DIR=spool
+        )
         roles = ["broker", "sim", "sinks", "ingress"]
     else:
         name = request.module.__name__.rpartition("_")[2]
         bootstrap = request.getfixturevalue("kafka_bootstrap")
         prefix = f"{request.getfixturevalue('session_prefix')}{name}."
         # Here nobody kills the broker, and a busy machine is no outage of it.
-        built = Stack(folder, bootstrap, prefix, INGRESS_PUBLISH_TIMEOUT="10s")
+        built = Stack(folder, bootstrap, prefix, INGRESS_PUBLISH_TIMEOUT="10s", SPOOL_DIR=spool)
         roles = ["sim", "sinks", "ingress"]
     try:
         for role in roles:

@@ -9,8 +9,11 @@ import httpx
 import pytest
 
 from schemas import headers as h
+from schemas.batch_lines import BatchLine, to_headers
+from schemas.batches import batch_id
 from schemas.exchange import Exchange
 from schemas.headers import Headers
+from schemas.ids import new_id
 from schemas.requests import Position
 from sluice.operations.requests import Answering, Sought, Standing, Worker, status
 from tests.e2e.log import Tail, chat, outcome_of, producing, tail
@@ -97,6 +100,27 @@ async def test_one_that_runs_and_its_end(gateway: Gateway, reading: Tail) -> Non
 
     again = await typed(gateway.stack, "requests", "cancel", request_id, "--json")
     assert again.json == [{"request_id": request_id, "outcome": "had ended before: cancelled"}]
+
+
+async def test_one_of_the_batch_lane(gateway: Gateway, reading: Tail) -> None:
+    """It is found there, with what its lane's worker does; of a line its batch is named."""
+    topics, name = gateway.stack.topics, new_name()
+    line = BatchLine(batch_id(new_id(0)), 7, "mine")
+    own: Headers = [(h.CE_SOURCE, SOURCE.encode()), (h.CE_ID, name.encode())]
+    async with producing(gateway.stack.bootstrap) as producer:
+        await producer.send_and_wait(
+            topics.batch, chat("sim-echo", name), key=name.encode(), headers=own + to_headers(line)
+        )
+    request_id = f"{SOURCE}/{name}"
+    await outcome_of(reading, topics, request_id)
+    found = await shown(gateway, request_id)
+
+    assert found["places"][0]["topic"] == topics.batch
+    assert (found["batch_id"], found["custom_id"]) == (line.batch, "mine")
+    # Nobody has begun such a batch: nothing of it is to be called.
+    assert found["status"] == found["exchange"]["outcome"] == "cancelled"
+    told = await typed(gateway.stack, "requests", "show", request_id)
+    assert f"Line       mine of {line.batch}" in told.lines
 
 
 async def test_a_stream_that_runs(gateway: Gateway, reading: Tail) -> None:

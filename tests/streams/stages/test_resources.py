@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +13,17 @@ from providers.base import Endpoint, Route, Target
 from providers.config import TransportConfig
 from providers.dialogue import converse
 from providers.transport import Transport
+from schemas.batch_folder import BatchFolder
 from schemas.bodies import envelope
 from schemas.clock import SystemClock
 from schemas.errors import InvalidRequest
+from schemas.files import Files, StoredFile, file_id
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
 from schemas.requests import Relay, Request
 from streams.stages import Call
 from streams.stages.call import Caller
+from streams.stages.own import Own
 from streams.stages.resources import Resources
 
 
@@ -94,11 +98,13 @@ class Provider:
 class Setting:
     """Two providers behind one handler."""
 
-    def __init__(self, transport: Transport, east: Provider, west: Provider) -> None:
-        self.east, self.west = east, west
+    def __init__(
+        self, transport: Transport, east: Provider, west: Provider, own: Own | None = None
+    ) -> None:
+        self.east, self.west, self.transport = east, west, transport
         self.known: Sequence[Provider] = (east, west)
         caller = Caller(self, converse, transport, SystemClock(), Metrics())
-        self._handler = Resources(caller, self, transport, SystemClock())
+        self._handler = Resources(caller, self, transport, SystemClock(), own)
 
     def instance(self, name: str) -> Target:
         for provider in (self.east, self.west):
@@ -171,6 +177,32 @@ async def test_a_list_over_all(setting: Setting) -> None:
     assert [number for number, _ in seen] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
     assert dict(seen)[8] == "east"
     assert dict(seen)[9] == "west"
+
+
+async def test_a_list_with_those_of_the_gateway(setting: Setting, tmp_path: Path) -> None:
+    """What it keeps itself stands among the others, and a cursor may be of that, too."""
+    setting.east.keep(1, 4)
+    setting.west.keep(2)
+    files = Files(tmp_path, 0)
+    mine = [
+        files.keep(
+            StoredFile(id=file_id(str(at)), filename="a", purpose="batch", bytes=0, created_at=at),
+            [b"x"],
+        ).id
+        for at in (3, 5)
+    ]
+    own = Own(files, BatchFolder(tmp_path, 0), "auto", SystemClock())
+    joint = Setting(setting.transport, setting.east, setting.west, own)
+    first = await joint.told("/files?limit=3")
+    rest = await joint.told(f"/files?limit=3&after={mine[0]}")
+
+    assert [(one["created_at"], one["provider"]) for one in first["data"]] == [
+        (5, "sluice"),
+        (4, "east"),
+        (3, "sluice"),
+    ]
+    assert [one["created_at"] for one in rest["data"]] == [2, 1]
+    assert not rest["has_more"]
 
 
 async def test_a_list_of_one(setting: Setting) -> None:
