@@ -15,7 +15,7 @@ async def ingress(context: Context) -> None:
     from ingress.producer import PartitionMismatch
     from schemas.kafka import MissingPartition
     from schemas.kinds import KINDS
-    from sluice import answers, connections, reports
+    from sluice import answers, connections
     from sluice.config_log import ConfigLog
     from sluice.operations.api import desks
     from sluice.steering import Steering
@@ -26,7 +26,6 @@ async def ingress(context: Context) -> None:
         connections.providers(context) as (registry, _transport),
         connections.spool(context, "ingress"),
         answers.answers(context) as store,
-        reports.reports(context) as told,
         desks(context, kafka, config.slot) as operations,
     ):
         steering = Steering(context.settings, lambda steer: registry.name(steer.aliases))
@@ -34,9 +33,7 @@ async def ingress(context: Context) -> None:
         # It listens although Kafka is away, to say so; the topics are made when they can be.
         complete = await connections.topics_once(context, kafka)
         while not context.stop.is_set():
-            http = app.create_app(
-                config, kafka, registry, store, context.metrics, context.clock, reports=told
-            )
+            http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
             governed = ConfigLog(kafka, context.clock, KINDS)
             steering.follow(governed.objects)
             http.ctx.gateway.govern(governed)
@@ -83,6 +80,7 @@ async def streams(context: Context) -> None:
         )
         config = configs.streams_config(context.settings)
         sharing = batching.opened(context, spool, registry)
+        sharing = batching.opened(context, spool, registry)
         router, failover, steering, troubled = routed(context, registry)
         context.rereads.append(steering.reread)
         async with (
@@ -112,8 +110,6 @@ async def streams(context: Context) -> None:
             worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
             batching.attach(sharing, worker)
             worker.control.on_purge = cached.purge
-            worker.handling.prices = registry.pricing
-            worker.beat.cache = cached.report
             worker.beat.breakers = troubled
             worker.beat.cache = cached.report
             worker.handling.prices = registry.pricing

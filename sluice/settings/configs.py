@@ -21,6 +21,7 @@ from sluice.settings import (
     gateway,
     kafka,
     routing,
+    semantic,
     spool,
     upstream,
     work,
