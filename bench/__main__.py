@@ -19,7 +19,7 @@ from bench.provider import Provider
 from bench.scenarios import Direct, Plan, Row
 from bench.waiting import say
 
-PARTS = ("translation", "idle", "chat", "bodies", "paced", "lone", "memory")
+PARTS = ("translation", "idle", "chat", "dialects", "bodies", "paced", "lone", "memory")
 Measured = list[tuple[Row, dict[str, Any]]]
 
 

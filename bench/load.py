@@ -53,8 +53,8 @@ class Result:
 Load = Callable[[Place, int, float], dict[str, float]]
 
 
-def chat(size: int) -> Load:
-    """Plain requests by wrk, each with a prompt of its own."""
+def chat(size: int, dialect: str = "chat", path: str = "/v1/chat/completions") -> Load:
+    """Plain requests by wrk, each with a prompt of its own; `dialect` is one of `wrk/chat.lua`."""
 
     def load(place: Place, connections: int, seconds: float) -> dict[str, float]:
         if shutil.which("wrk") is None:
@@ -63,9 +63,10 @@ def chat(size: int) -> Load:
             "BENCH_KEY": place.key,
             "BENCH_BODY": str(size),
             "BENCH_RUN": secrets.token_hex(6),
+            "BENCH_DIALECT": dialect,
         }
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s"]
-        command += ["-s", str(HERE / "wrk/chat.lua"), f"{place.url}/v1/chat/completions"]
+        command += ["-s", str(HERE / "wrk/chat.lua"), f"{place.url}{path}"]
         output = _output(command, os.environ | variables)
         return dict(json.loads(output.partition("RESULT ")[2].splitlines()[0]))
 

@@ -45,6 +45,10 @@ class Product:
             "STORAGE_TYPE": "sqlite",
             "OPENAI_API_KEY": "bench",
             "OPENAI_BASE_URL": f"{provider_url}/v1",
+            "ANTHROPIC_API_KEY": "bench",
+            "ANTHROPIC_BASE_URL": f"{provider_url}/v1",
+            "GEMINI_API_KEY": "bench",
+            "GEMINI_BASE_URL": f"{provider_url}/v1beta",
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "warning",
         }
@@ -79,7 +83,10 @@ class Product:
         try:
             with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5):
                 # The models must be known too, else the first answers are 404.
-                return b"mock-20" in self._get("/v1/models")
+                listed = self._get("/v1/models")
+                return all(
+                    name in listed for name in (b"mock-20", b"mock-messages", b"mock-gemini")
+                )
         except urllib.error.HTTPError:
             return False
 

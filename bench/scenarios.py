@@ -13,6 +13,14 @@ from bench.processes import Meter, memory
 from bench.waiting import say
 
 CONNECTIONS = (1, 16, 64)
+# Who passes through what, beside OpenAI's chat: the dialect of both sides, and the path.
+DIALECTS = {
+    "/p/openai, chat": ("chat", "/p/openai/chat/completions"),
+    "Responses to Responses": ("responses", "/v1/responses"),
+    "Messages to Messages": ("messages", "/v1/messages"),
+    "Gemini to Gemini": ("gemini", "/v1beta/models/mock-gemini:generateContent"),
+}
+MORE = 1.1  # times the CPU of a chat that passing through another dialect may cost
 PACED, LONE = "mock-20", "mock-5"
 BATCH = 10.0  # seconds of one load of the endurance run
 
@@ -70,6 +78,7 @@ def measure(
     parts = {
         "idle": lambda: _idle(place, plan, embedded=embedded),
         "chat": lambda: _chat(place, base, plan, embedded=embedded),
+        "dialects": lambda: _dialects(place, plan),
         "bodies": lambda: _bodies(place, plan),
         "paced": lambda: _paced(place, base, plan),
         "lone": lambda: _lone(place, base, plan),
@@ -124,6 +133,20 @@ def _cost(title: str, result: Result, target: float | None, unit: str = "request
     behind = asdict(result)
     yield Row(f"{title}: gateway CPU", result.cpu, f"ms/{unit}", target, note=note), behind
     yield Row(f"{title}: broker CPU", result.broker_cpu, f"ms/{unit}"), behind
+
+
+def _dialects(place: Place, plan: Plan) -> Rows:
+    """All at 16 connections. The chat is measured before and behind them: the machine drifts."""
+    found = {}
+    loads = {name: load.chat(SMALL, *what) for name, what in DIALECTS.items()}
+    for name, what in {"before": load.chat(SMALL), **loads, "behind": load.chat(SMALL)}.items():
+        say(f"    {name}")
+        found[name] = load.measured(what, place, 16, plan.seconds, plan.repeat)
+    chat = (found["before"].cpu + found["behind"].cpu) / 2
+    yield Row("chat, passed through, 16 connections: gateway CPU", chat, "ms/request"), {}
+    for name in DIALECTS:
+        cost, _ = _cost(f"{name}, 16 connections", found[name], round(chat * MORE, 3))
+        yield cost
 
 
 def _bodies(place: Place, plan: Plan) -> Rows:

@@ -88,7 +88,36 @@ function answers.chat()
   ngx.print(model.whole)
 end
 
+-- The same text in the other dialects, whole.
+local OTHERS = {
+  messages = '{"id":"msg_bench","type":"message","role":"assistant","model":"mock-messages","content":[{"type":'
+    .. '"text","text":"' .. TEXT .. '"}],"stop_reason":"end_turn","stop_sequence":null,"usage":'
+    .. '{"input_tokens":50,"output_tokens":60}}\n',
+  responses = '{"id":"resp_bench","object":"response","created_at":1764000000,"status":"completed","model":'
+    .. '"mock-0","output":[{"type":"message","id":"msg_bench","status":"completed","role":"assistant",'
+    .. '"content":[{"type":"output_text","text":"' .. TEXT .. '","annotations":[]}]}],"store":false,"usage":'
+    .. '{"input_tokens":50,"output_tokens":60,"total_tokens":110}}\n',
+  gemini = '{"candidates":[{"content":{"role":"model","parts":[{"text":"' .. TEXT .. '"}]},"finishReason":"STOP",'
+    .. '"index":0}],"usageMetadata":{"promptTokenCount":50,"candidatesTokenCount":60,"totalTokenCount":110},'
+    .. '"modelVersion":"mock-gemini"}\n',
+}
+
+function answers.other(dialect)
+  body()
+  served = served + 1
+  ngx.header["Content-Length"] = #OTHERS[dialect]
+  ngx.print(OTHERS[dialect])
+end
+
+function answers.gemini_models()
+  ngx.print('{"models":[{"name":"models/mock-gemini","displayName":"mock-gemini"}]}')
+end
+
 function answers.models()
+  if ngx.req.get_headers()["anthropic-version"] then
+    ngx.print('{"data":[{"type":"model","id":"mock-messages","display_name":"mock-messages"}],"has_more":false}')
+    return
+  end
   local names = {}
   for name in pairs(models) do
     names[#names + 1] = '{"id":"' .. name .. '","object":"model","created":1764000000,"owned_by":"bench"}'

@@ -1,14 +1,36 @@
--- A new prompt in each request, always of the same length. BENCH_KEY, BENCH_BODY (bytes) and BENCH_RUN
--- come from the environment.
+-- A new prompt in each request, always of the same length. BENCH_KEY, BENCH_BODY (bytes), BENCH_RUN and
+-- BENCH_DIALECT (chat, messages, responses, gemini) come from the environment.
 local size = tonumber(os.getenv("BENCH_BODY"))
 local count = 0
 local head, before, after
 
+-- What stands before the prompt and behind it, by dialect.
+local SYSTEM = '"You are a helpful assistant."'
+local BODIES = {
+  chat = {
+    '{"model":"mock-0","messages":[{"role":"system","content":' .. SYSTEM .. '},{"role":"user","content":"',
+    '"}],"temperature":0,"max_tokens":128}',
+  },
+  messages = {
+    '{"model":"mock-messages","system":' .. SYSTEM .. ',"messages":[{"role":"user","content":"',
+    '"}],"temperature":0,"max_tokens":128}',
+  },
+  -- A stored one is written twice by the sinks, which is no cost of passing it through.
+  responses = {
+    '{"model":"mock-0","store":false,"instructions":' .. SYSTEM .. ',"input":[{"role":"user","content":"',
+    '"}],"temperature":0,"max_output_tokens":128}',
+  },
+  gemini = {
+    '{"systemInstruction":{"parts":[{"text":' .. SYSTEM .. '}]},"contents":[{"role":"user","parts":[{"text":"',
+    '"}]}],"generationConfig":{"temperature":0,"maxOutputTokens":128}}',
+  },
+}
+
 function init()
-  before = '{"model":"mock-0","messages":[{"role":"system","content":"You are a helpful assistant."},'
-    .. '{"role":"user","content":"Request ' .. os.getenv("BENCH_RUN") .. "-"
+  local body = BODIES[os.getenv("BENCH_DIALECT") or "chat"]
+  before = body[1] .. "Request " .. os.getenv("BENCH_RUN") .. "-"
   after = ": sum up the note that follows. "
-  local rest = '"}],"temperature":0,"max_tokens":128}'
+  local rest = body[2]
   local filler = "The committee met on Monday and asked for a new forecast by the end of the week. "
   local missing = size - #before - 12 - #after - #rest
   after = after .. string.rep(filler, math.ceil(missing / #filler)):sub(1, math.max(missing, 0)) .. rest
