@@ -40,7 +40,12 @@ async def semantic(
     settings = context.settings
     try:
         embedder = await _embedder(settings, backstage)
-        store = _store(settings, config, seat)
+        store = shared_store(settings)
+        if store is None:
+            from streams.caches.vectors.embedded import Embedded
+
+            limits = (config.max_entries, config.max_answer_bytes)
+            store = Embedded(seat.folder / "vectors", *limits)
     except (EmbedderError, VectorError) as error:
         raise CannotStart(f"the semantic cache: {error}") from error
     parts = Parts(
@@ -58,7 +63,7 @@ async def _embedder(settings: Settings, backstage: Backstage) -> Embedder:
     provider, model = settings[rows.EMBEDDER_PROVIDER], settings[rows.EMBEDDER_MODEL]
     if provider == rows.LOCAL:
         named = model or rows.DEFAULT_LOCAL_MODEL
-        return await asyncio.to_thread(_local, named, settings.data_dir / "models")
+        return await asyncio.to_thread(local_embedder, named, settings.data_dir / "models")
     from streams.caches.embedders.remote import Remote
 
     vendors = {each.name: each.vendor for each in settings.providers.instances}
@@ -70,7 +75,7 @@ async def _embedder(settings: Settings, backstage: Backstage) -> Embedder:
     return Remote(send, provider, model)
 
 
-def _local(model: str, folder: Path) -> Embedder:
+def local_embedder(model: str, folder: Path) -> Embedder:
     """Blocks: reads the model, maybe fetches it."""
     if Path(model).is_dir():
         from streams.caches.embedders.local import Local
@@ -81,7 +86,8 @@ def _local(model: str, folder: Path) -> Embedder:
     return Fetched(model, folder)
 
 
-def _store(settings: Settings, config: SemanticConfig, seat: Seat) -> VectorStore:
+def shared_store(settings: Settings) -> VectorStore | None:
+    """The store that is a server; None where each worker has its own."""
     match rows.store_type(settings):
         case "weaviate":
             from streams.caches.vectors.weaviate import Weaviate
@@ -113,9 +119,7 @@ def _store(settings: Settings, config: SemanticConfig, seat: Seat) -> VectorStor
                 settings[rows.PINECONE_NAMESPACE],
             )
         case "embedded":
-            from streams.caches.vectors.embedded import Embedded
-
-            return Embedded(seat.folder / "vectors", config.max_entries, config.max_answer_bytes)
+            return None
 
 
 def _judge(config: SemanticConfig, backstage: Backstage, embedder: Embedder) -> Judge:

@@ -194,6 +194,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/streams/caches/meaning/test_semantic.py",
         "counts what the caches do",
     ),
+    "streams/stages/telling.py": ("tests/streams/stages/test_coalesce.py", "seen in followers"),
     "streams/stages/keeper.py": ("tests/streams/stages/test_cache.py", "kept is what is found"),
     "streams/stages/__init__.py": ("tests/test_docs.py", "the recipe of a stage is run"),
     "streams/thread.py": ("tests/crash/test_worker.py", "is nothing without Faust's group"),

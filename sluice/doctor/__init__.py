@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from sluice.doctor.finding import Finding
 from sluice.doctor.kafka import check_kafka
 from sluice.doctor.providers import check_providers
+from sluice.doctor.semantic import check_semantic_cache
 from sluice.doctor.spool import check_spool
 from sluice.doctor.stores import check_redis, check_store
 from sluice.doctor.surroundings import check_data_dir, check_port, check_settings
@@ -21,7 +22,10 @@ async def examine(settings: Settings) -> list[Finding]:
     """All findings, in a fixed order. A check that hangs or breaks is a finding."""
     checks = (check_settings, check_data_dir, check_spool, check_port, check_kafka, check_store)
     checked = await asyncio.gather(
-        *(_bounded(check, settings) for check in (*checks, check_redis, check_providers))
+        *(
+            _bounded(check, settings)
+            for check in (*checks, check_redis, check_semantic_cache, check_providers)
+        )
     )
     return [finding for findings in checked for finding in findings]
 

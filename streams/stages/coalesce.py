@@ -1,7 +1,8 @@
 """Equal requests that run at the same time make one call: the first leads, the others follow.
 
 The call belongs to none of them. A leader that goes leaves it to the next; one whose call fails before
-a follower has shown anything is followed by another call, for which one of the followers leads.
+a follower has shown anything is followed by another call, for which one of the followers leads; so is
+one that broke off in the middle of a text, as long as the other call repeats it.
 """
 
 from __future__ import annotations
@@ -11,19 +12,17 @@ from contextlib import aclosing
 
 from msgspec.structs import replace
 
-from providers.base import Writer
-from providers.canonical.answer import CONTENT
-from providers.retelling import Listener, as_answer, writer
+from providers.retelling import Listener
 from schemas.clock import Clock
-from schemas.envelopes import EVENT_STREAM, JSON
-from schemas.errors import GatewayError, InternalError, InvalidRequest
+from schemas.errors import InvalidRequest
 from schemas.exchange import Cached
 from schemas.metrics import Metrics
-from schemas.replies import Chunk, Completed, Failed, Reply, Started
+from schemas.replies import Completed, Failed, Reply, Started
 from schemas.tasks import Tasks
 from streams.caches.flight import Flight
 from streams.caches.lookup import Lookup, headers
 from streams.stages import Call, Handler, Replies
+from streams.stages.telling import Telling
 
 Keep = Callable[[Flight], Awaitable[None]]
 FOLLOWED = 2  # calls that failed for one follower before it is told so
@@ -53,12 +52,16 @@ class Coalesce:
         return self._handler(call) if call.lookup is None else self._answered(call, call.lookup)
 
     async def _answered(self, call: Call, lookup: Lookup) -> Replies:
-        telling = _Telling(call)
+        telling = Telling(call)
         for left in reversed(range(FOLLOWED)):
             flight = self._joinable(lookup)
+            own = flight is None
             if flight is None:
-                break
-            async with aclosing(self._followed(telling, flight, last=left == 0)) as replies:
+                if not telling.shown:
+                    break
+                flight = self._flight(call, lookup)  # to go on where the other one stopped
+                call.abort = telling.abort
+            async with aclosing(self._followed(telling, flight, own, last=left == 0)) as replies:
                 async for reply in replies:
                     yield reply
             if telling.done:
@@ -148,15 +151,20 @@ class Coalesce:
 
     # -- following
 
-    async def _followed(self, telling: _Telling, flight: Flight, *, last: bool) -> Replies:
-        """Ends without a terminal reply if the call failed and another one may do better."""
+    async def _followed(
+        self, telling: Telling, flight: Flight, own: bool, *, last: bool
+    ) -> Replies:
+        """Ends without a terminal reply if the call failed and another one may do better. `own`: it is
+        the first of those who wait for this flight."""
         call = telling.call
         member = flight.join(call)
-        call.waits(True)
+        call.waits(not own)
         try:
             while not flight.over and flight.understood:
                 for reply in telling.news(flight):
                     yield reply
+                if telling.done:
+                    return
                 await member.news()
             pays = flight.settle(member) if flight.over else False
             for reply in telling.end(flight, pays=pays, last=last):
@@ -166,88 +174,6 @@ class Coalesce:
             await flight.leave(member)
         if telling.done:
             self._counted["miss" if pays else "coalesced"].inc()
-
-
-class _Telling:
-    """What one follower is told."""
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.done = False
-        self._writer: Writer | None = None
-        self._position = 0
-        self._shown = False
-
-    def news(self, flight: Flight) -> list[Reply]:
-        """The pieces of a stream that came since the last time, once there is something to see."""
-        started = flight.started
-        if not self.call.streamed or started is None:
-            return []
-        events = flight.events[self._position :]
-        content = any(isinstance(event, CONTENT) for event in events)
-        if not events or not (self._shown or content):
-            return []
-        if self._writer is None:
-            self._writer = writer(self.call.request, started.model)
-            self.call.abort = self._writer.abort
-        self._position += len(events)
-        found: list[Reply] = [] if self._shown else [self._started(flight, started)]
-        self._shown = True
-        if data := self._writer.write(events):
-            found.append(Chunk(data, content))
-        return found
-
-    def end(self, flight: Flight, *, pays: bool, last: bool) -> list[Reply]:
-        """The last of all; nothing if another call may do better."""
-        end, started = flight.end, flight.started
-        key = flight.call.lookup.key if flight.call.lookup is not None else None
-        if isinstance(end, Completed) and started is not None and flight.understood:
-            try:
-                found = self._whole(flight, started, end)
-            except GatewayError:
-                pass  # below
-            else:
-                self.done = True
-                saved = None if pays else end.usage
-                self.call.cached = Cached("miss" if pays else "coalesced", key, 0.0, saved)
-                last_reply = replace(found[-1], usage=end.usage if pays else None)
-                return [*found[:-1], last_reply]
-        return self._failed(end, pays=pays, last=last)
-
-    def _whole(self, flight: Flight, started: Started, end: Completed) -> list[Reply]:
-        request = self.call.request
-        found: list[Reply] = [] if self._shown else [self._started(flight, started)]
-        if self.call.streamed:
-            told = self._writer or writer(request, started.model)
-            data = told.write(flight.events[self._position :]) + told.end()
-        elif request.operation == "chat":
-            data = as_answer(request, flight.body)
-        else:
-            data = flight.body
-        return [*found, replace(end, data=data)]
-
-    def _failed(self, end: Completed | Failed | None, *, pays: bool, last: bool) -> list[Reply]:
-        if isinstance(end, Failed):
-            failed = end if pays else replace(end, usage=None)
-        else:
-            error = InternalError()
-            failed = Failed(error, error.status)
-        if self._shown:
-            self.done = True
-            return [replace(failed, event=self.call.in_band(failed.error))]
-        if isinstance(end, Completed):
-            return []  # it could only not be told again
-        # What is wrong with the question is wrong with the same one asked again.
-        if last or isinstance(failed.error, InvalidRequest):
-            self.done = True
-            return [replace(failed, event=None)]
-        return []
-
-    def _started(self, flight: Flight, started: Started) -> Started:
-        key = flight.call.lookup.key if flight.call.lookup is not None else None
-        content_type = EVENT_STREAM if self.call.streamed else JSON
-        told = headers("HIT (coalesced)", key, 0.0)
-        return Started(200, content_type, started.provider, started.model, told)
 
 
 def _named(reply: Reply, lookup: Lookup) -> Reply:

@@ -206,3 +206,21 @@ def test_the_command(tmp_path: Path) -> None:
     assert "WRONG Kafka: 127.0.0.1:" in ill.stdout
     assert "SLUICE_PROT is no setting" in ill.stdout
     assert ill.stderr == ""
+
+
+async def test_the_semantic_cache(tmp_path: Path, shared_dir: Path) -> None:
+    """Its model is tried, and so is the store that it shares; a folder without a model is told."""
+    said = {"SEMANTIC_CACHE_ENABLED": "1", "SEMANTIC_CACHE_EMBEDDER_PROVIDER": "local"}
+    model = str(shared_dir / "semantic" / "model")
+    away = f"http://127.0.0.1:{services.free_port()}"
+    found = await findings(
+        tmp_path,
+        **{**said, "SEMANTIC_CACHE_EMBEDDER_MODEL": model, "SEMANTIC_CACHE_QDRANT_URL": away},
+    )
+    assert "384 numbers" in found["embedder"].detail
+    assert found["vector store"].state == "wrong"
+    assert "SEMANTIC_CACHE_QDRANT_URL" in found["vector store"].mend
+
+    found = await findings(tmp_path, SEMANTIC_CACHE_EMBEDDER_MODEL=str(tmp_path), **said)
+    assert found["embedder"].state == "wrong"
+    assert found["vector store"].state == "ok"

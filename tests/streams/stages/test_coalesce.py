@@ -48,6 +48,7 @@ class Provider:
         self.calls = 0
         self.closed = 0
         self.steps = asyncio.Semaphore(0)
+        self.words: tuple[str, ...] = WORDS
         self.failures: list[tuple[int, GatewayError]] = []  # after so many words, with that error
 
     def let(self, steps: int = 100) -> None:
@@ -69,7 +70,7 @@ class Provider:
                 return
             yield Started(200, "text/event-stream", "sim", "m")
             yield Chunk(event({"role": "assistant"}), content=False)
-            for number, word in enumerate(WORDS):
+            for number, word in enumerate(self.words):
                 await self.steps.acquire()
                 if fail is not None and fail[0] == number:
                     yield Failed(fail[1], fail[1].status)
@@ -304,19 +305,42 @@ async def test_a_mistake_of_the_askers_is_told_to_all(world: World) -> None:
     assert world.provider.calls == 1
 
 
-async def test_a_stream_that_breaks_off_does_so_for_those_who_saw_it(world: World) -> None:
-    """A follower that has shown a part ends with an error in it; one that has shown none calls again."""
+async def test_a_stream_that_breaks_off_goes_on_for_its_followers(world: World) -> None:
+    """The leader ends with an error in it. Its followers make one more call, of which who has shown a
+    part is told the rest, exactly."""
     world.provider.failures = [(2, UpstreamError())]
-    tasks = [world.ask(name, stream=name != "c") for name in "abc"]
+    tasks = [world.ask(name, stream=name != "d") for name in "abcd"]
     world.provider.let(3)
     await settled()
     world.provider.let()
-    leader, follower, plain = await asyncio.gather(*tasks)
+    leader, *followers = await asyncio.gather(*tasks)
 
     assert isinstance(leader[-1], Failed)
+    assert [text(replies) for replies in followers] == ["one two three"] * 3
+    assert world.provider.calls == 2
+    assert sorted(len(world.calls[name].attempts) for name in "abcd") == [0, 0, 1, 1]
+    assert world.waiting == set()
+
+
+@pytest.mark.parametrize("again", ["other words", "shorter", "breaks off"])
+async def test_a_stream_that_cannot_go_on_ends_with_the_error(world: World, again: str) -> None:
+    """The other call says something else, or less, or fails as well: nobody is told a mixture."""
+    world.provider.failures = [(2, UpstreamError())]
+    if again == "breaks off":
+        world.provider.failures.append((1, UpstreamError()))
+    tasks = [world.ask(name, stream=True) for name in "ab"]
+    world.provider.let(3)
+    await settled()
+    changed = {"other words": ("one", " too", " three"), "shorter": ("one",)}
+    world.provider.words = changed.get(again, WORDS)
+    world.provider.let()
+    _, follower = await asyncio.gather(*tasks)
+
     assert isinstance(follower[-1], Failed)
     assert follower[-1].event is not None
-    assert text(plain) == "one two three"
+    body = b"".join(each.data for each in follower if isinstance(each, Chunk))
+    assert b" two" in body
+    assert b" too" not in body
     assert world.provider.calls == 2
 
 
