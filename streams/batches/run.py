@@ -82,7 +82,9 @@ class Run:
         if batch.status == "in_progress":
             await self._submit()
         await self._wait()
-        if not self.closed:
+        if self.closed:
+            await self._save()  # the next one need not wonder whether the log has the last piece
+        else:
             await self._end()
 
     # -- validation

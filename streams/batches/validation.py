@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -76,7 +77,7 @@ async def check(path: Path, batch: Batch, limits: Limits, wanted: Callable[[], b
         errors = [LineError("too_many_tasks", message)]
     elif not found.total:
         errors = [LineError("empty_file", "The input file holds no request.")]
-    elif twice := names.twice():
+    elif twice := await asyncio.to_thread(names.twice):
         errors += await _duplicates(path, batch, limits, twice)
     errors.sort(key=lambda each: each.line or 0)
     found.errors = tuple(errors[:MAX_ERRORS])

@@ -518,6 +518,9 @@ async def test_a_run_that_is_left_goes_on_elsewhere(tmp_path: Path) -> None:
     world.outcome = outcome
     await first.run()
     left = len(world.calls)
+    piece = world.batch.piece
+    assert piece is not None
+    assert piece.sent
     world.outcome = exchange
     await world.run().run()
 
