@@ -134,12 +134,25 @@ async def test_json_is_understood(world: World) -> None:
     await until(lambda: not world.bodies())
 
 
-@pytest.mark.parametrize("point", ["streams.answered", "streams.recorded"])
-async def test_a_killed_worker_finds_the_body_again(world: World, point: str) -> None:
+async def test_a_key_may_ask_no_more_by_a_large_body(world: World) -> None:
+    """What a key may ask for holds for what stands in a file, too, and nothing of it is left."""
+    made = {"name": "one model", "models": ["openai/sim-2"]}
+    body = {"model": "openai/sim-3", "input": "x" * 16 * MIB}
+    async with httpx.AsyncClient(base_url=world.stack.url, timeout=60) as client:
+        master = {"authorization": f"Bearer {KEY}"}
+        key = await client.post("/admin/api/v1/auth-keys", json=made, headers=master)
+        limited = {"authorization": f"Bearer {key.json()['value']}"}
+        found = await client.post("/v1/embeddings", json=body, headers=limited)
+
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "model_access_denied")
+    assert world.bodies() == []
+
+
+async def test_a_killed_worker_finds_the_body_again(world: World) -> None:
     """The file is there for whoever runs the request next, until its outcome is recorded."""
-    content = b"%s " % point.encode() + CONTENT[: 16 * MIB]
+    content = b"again " + CONTENT[: 16 * MIB]
     await world.stack.base["streams"].stop()
-    armed = await world.stack.start("streams", SLUICE_FAULT_POINT=point)
+    armed = await world.stack.start("streams", SLUICE_FAULT_POINT="streams.answered")
     uploading = asyncio.create_task(world.upload(content))
     assert await armed.ended() == -9
     assert len(world.bodies()) == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from schemas.claims import Claim
 from schemas.control import Handled, decode
 from schemas.metrics import Metrics
 from schemas.requests import Position
@@ -397,6 +398,32 @@ async def test_a_drain_waits_and_leaves_the_rest_to_others() -> None:
     assert ("/kafka/b", False, "shutdown") in bench.handling.ran
     assert bench.partitions.finished == [1]
     assert bench.inflight.running == 0
+
+
+async def test_a_large_body_is_needed_until_its_request_is_settled() -> None:
+    """Its file goes before the offset is finished; not while the request runs, nor when it is left to
+    another worker, nor when its record is in the dead letters."""
+    bench = Bench()
+    removed: list[str] = []
+
+    async def remove(claim: Claim) -> None:
+        assert bench.partitions.finished == []
+        removed.append(claim.dataref)
+
+    bench.inflight.settled = remove
+    for offset, name in enumerate(("done", "buried", "left")):
+        bench.inflight.admit(record(offset, name, ce_dataref=f"{name}.body"))
+    await bench.settle()
+    assert removed == []
+    bench.handling.end("/kafka/done")
+    await bench.settle()
+    assert (removed, bench.partitions.finished) == (["done.body"], [0])
+    bench.inflight._live["/kafka/buried"].buried = True
+    bench.handling.end("/kafka/buried")
+    await bench.inflight.drain(0.01)
+
+    assert removed == ["done.body"]
+    assert bench.partitions.finished == [0, 1]
 
 
 @pytest.mark.parametrize(
