@@ -17,6 +17,7 @@ from schemas.errors import (
     KeyRefused,
     ModelNotFound,
     NotFound,
+    PreviousResponseNotFound,
     RateLimited,
     UpstreamError,
     UpstreamTimeout,
@@ -37,6 +38,7 @@ _BY_CODE: dict[str, type[GatewayError]] = {
     "model_not_found": ModelNotFound,
     "DeploymentNotFound": ModelNotFound,  # Azure
     "context_length_exceeded": ContextLengthExceeded,
+    "previous_response_not_found": PreviousResponseNotFound,
     "content_filter": ContentFiltered,  # Azure
     "content_policy_violation": ContentFiltered,
 }

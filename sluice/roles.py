@@ -75,9 +75,7 @@ async def streams(context: Context) -> None:
         if not await connections.topics_made(context, kafka):
             return
         recall = Recall(store, context.clock)
-        caller = Caller(
-            registry, converse, transport, context.clock, context.metrics, recall.request_for
-        )
+        caller = Caller(registry, converse, transport, context.clock, context.metrics, recall)
         config = configs.streams_config(context.settings)
         sharing = batching.opened(context, spool, registry)
         sharing = batching.opened(context, spool, registry)

@@ -51,6 +51,16 @@ class Recall:
             )
         if speaks and found.provider == target.instance and not ours:
             return request
+        return await self._whole(request, name, found)
+
+    async def retold(self, request: Request) -> Request | None:
+        """The same in full, after its provider has not found what it continues: one forgets sooner than we
+        do, and each of its accounts knows its own. None if we do not know it either."""
+        name = items.previous_id(request.body)
+        found = None if name is None else await self._find(name, request, 0.0)
+        return None if name is None or found is None else await self._whole(request, name, found)
+
+    async def _whole(self, request: Request, name: str, found: Kept) -> Request:
         history = await self._history(found, request)
         body = items.with_history(request.body, history)
         return replace(request, body=body, continues=name)
@@ -81,7 +91,7 @@ class Recall:
         return [item for turn in reversed(turns) for item in turn]
 
     async def _find(self, name: str, request: Request, patience: float) -> Kept | None:
-        """Who may not see a response is told that there is none."""
+        """Who may not see a response is told that there is none, and so nobody else is asked for it."""
         until = self._clock.monotonic() + patience
         while (found := await self._store.find(name)) is None:
             if self._clock.monotonic() >= until:
@@ -89,4 +99,8 @@ class Recall:
             await asyncio.sleep(_POLL)
         if found.response_id is None or found.outcome != "completed":
             return None  # an answer of another kind, or none
-        return found if may_read(found, request.client, request.user_path) else None
+        if not may_read(found, request.client, request.user_path):
+            raise PreviousResponseNotFound(
+                f"Previous response with id '{name[:100]}' not found.", param="previous_response_id"
+            )
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from providers.passed_on import passed_on, relayed
 from providers.transport import Transport, UpstreamResponse
 from schemas.clock import Clock, rfc3339
 from schemas.envelopes import JSON
-from schemas.errors import GatewayError
+from schemas.errors import GatewayError, PreviousResponseNotFound
 from schemas.exchange import Attempt
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
@@ -22,6 +22,7 @@ from schemas.usage import Usage
 from streams.stages import Call, Replies
 
 ERROR_BODY_BYTES = 1 << 20
+_PREVIOUS = b"previous_response_id"
 DROPPED_PARAMS = "sluice-dropped-params"
 
 
@@ -37,6 +38,18 @@ class Targets(Protocol):
         ...
 
 
+class Recalls(Protocol):
+    """Who knows what went before a request that continues another; `sluice` hands one in."""
+
+    async def request_for(self, request: Request, target: Target) -> Request:
+        """The request as the target can answer it; GatewayError."""
+        ...
+
+    async def retold(self, request: Request) -> Request | None:
+        """The same in full, after the target has not found what it continues; GatewayError."""
+        ...
+
+
 class Caller:
     """Calls what a model name resolves to, or the provider that a relayed request names; a Handler."""
 
@@ -47,7 +60,7 @@ class Caller:
         transport: Transport,
         clock: Clock,
         metrics: Metrics,
-        recall: Callable[[Request, Target], Awaitable[Request]] | None = None,
+        recall: Recalls | None = None,
     ) -> None:
         """`recall` makes a request whole that continues another, as far as the target needs it."""
         self._targets = targets
@@ -69,7 +82,7 @@ class Caller:
             target = self._target(call)
             request = call.request
             if self._recall is not None:
-                request = await self._recall(request, target)
+                request = await self._recall.request_for(request, target)
             dialogue = self._converse(request, target)
         except GatewayError as error:
             yield Failed(error, error.status)
@@ -78,9 +91,41 @@ class Caller:
             yield Started(200, JSON, target.instance, target.model, dialogue.http_headers)
             yield Completed(dialogue.body)
             return
-        async with aclosing(self._asked(call, target, dialogue)) as replies:
+        continues = request.dialect == "openai_responses" and _PREVIOUS in request.body
+        asked = self._continued if continues else self._asked
+        async with aclosing(asked(call, target, dialogue)) as replies:
             async for reply in replies:
                 yield reply
+
+    async def _continued(self, call: Call, target: Target, dialogue: Dialogue) -> Replies:
+        """The same of a request that continues another, which its provider may have lost."""
+        lost: Failed | None = None
+        async with aclosing(self._asked(call, target, dialogue)) as replies:
+            async for reply in replies:
+                if isinstance(reply, Failed) and isinstance(reply.error, PreviousResponseNotFound):
+                    lost = reply
+                else:
+                    yield reply
+        if lost is None:
+            return
+        again = await self._again(call.request, target)
+        if again is None:
+            yield lost
+            return
+        async with aclosing(self._asked(call, target, again)) as replies:
+            async for reply in replies:
+                yield reply
+
+    async def _again(self, request: Request, target: Target) -> Dialogue | None:
+        """What to say to a provider that has not found what the request continues; None: nothing."""
+        if self._recall is None:
+            return None
+        try:
+            whole = await self._recall.retold(request)
+            found = None if whole is None else self._converse(whole, target)
+        except GatewayError:
+            return None  # the provider's own word on it is the answer
+        return None if isinstance(found, Answered) else found
 
     async def _asked(self, call: Call, target: Target, dialogue: Dialogue) -> Replies:
         attempt = _Attempt(call, target, self._clock)

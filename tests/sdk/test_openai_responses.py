@@ -185,6 +185,34 @@ def test_a_deleted_response_is_deleted_at_its_provider(
     assert refused.value.code == "previous_response_not_found"
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_a_response_that_its_provider_has_lost_goes_on(
+    world: World, client: OpenAI, mark: str, stream: bool
+) -> None:
+    """A provider forgets sooner than the gateway, and another account of it never knew: then it is told the
+    conversation in full."""
+    model = MODELS["responses"]
+    first = client.responses.create(model=model, input=f"One two {mark}")
+    client.responses.retrieve(first.id)
+    world.http.delete(f"{world.sim}/v1/responses/{first.id}").raise_for_status()
+
+    found: Any = client.responses.create(
+        model=model, previous_response_id=first.id, input="three", stream=stream
+    )
+    second = list(found)[-1].response if stream else found
+
+    assert second.output_text == "three"
+    assert second.usage.input_tokens == 7
+    (asked,) = world.seen(first.id)
+    assert asked.body["previous_response_id"] == first.id
+    told = world.seen(mark, 2)[1].body
+    assert "previous_response_id" not in told
+    assert len(told["input"]) == 3
+    third = client.responses.create(model=model, previous_response_id=second.id, input="four")
+    assert third.usage is not None
+    assert third.usage.input_tokens == 9
+
+
 def test_a_response_that_its_provider_has_lost_can_be_deleted(
     world: World, client: OpenAI, mark: str
 ) -> None:

@@ -133,6 +133,26 @@ async def test_others_responses_are_not_found(changes: dict[str, object]) -> Non
         await recall.request_for(request("resp_a", **changes), CHAT)
 
 
+@pytest.mark.parametrize("changes", [{"client": "other"}, {"user_path": "/b"}])
+async def test_nor_by_a_provider_that_keeps_them(changes: dict[str, object]) -> None:
+    """To the provider all callers are one, the gateway's key: it is not asked."""
+    recall = Recall(Answers(answer("resp_a", "1")), SystemClock())
+
+    with pytest.raises(PreviousResponseNotFound):
+        await recall.request_for(request("resp_a", **changes), NATIVE)
+
+
+async def test_what_its_maker_has_lost_is_told_again() -> None:
+    """In full, as to any other; nothing of what we do not know, either."""
+    recall = Recall(Answers(answer("resp_a", "1")), SystemClock())
+
+    found = await recall.retold(request("resp_a"))
+
+    assert found is not None
+    assert texts(found) == ["ask 1", "say 1", "now"]
+    assert await recall.retold(request(None)) is None
+
+
 async def test_a_gap_in_the_conversation_is_an_error() -> None:
     """An earlier response that was deleted makes the rest meaningless."""
     recall = Recall(Answers(answer("resp_b", "2", "resp_gone")), SystemClock())
