@@ -78,7 +78,6 @@ async def streams(context: Context) -> None:
         caller = Caller(registry, converse, transport, context.clock, context.metrics, recall)
         config = configs.streams_config(context.settings)
         sharing = batching.opened(context, spool, registry)
-        sharing = batching.opened(context, spool, registry)
         router, failover, steering, troubled = routed(context, registry)
         context.rereads.append(steering.reread)
         async with (
