@@ -39,7 +39,6 @@ from schemas.operating import Operations
 from schemas.replies import Address
 from schemas.requests import INGRESS_SOURCE
 from schemas.routing_sets import Checker
-from schemas.spool import Spool
 from schemas.tasks import Tasks
 
 log = structlog.get_logger()
@@ -66,15 +65,13 @@ class Gateway:
         self.config = config
         self.answers = answers
         self.catalog = catalog
-        self.metrics = metrics
-        self.clock = clock
+        self.metrics, self.clock = metrics, clock
         self.auth = Auth(config.master_key)
         self.addresses = Addresses(config.trusted_proxies)
-        spool = Spool(config.spool_dir) if config.spool_dir else None
-        self.delivery = Delivery(config.write_timeout, config.ping_interval, spool)
+        self.spooling = Spooling(config, metrics, clock)
+        self.delivery = Delivery(config.write_timeout, config.ping_interval, self.spooling.spool)
         self.workers = Workers(clock)
         self.admission = Admission(config, self.workers, metrics)
-        self.spooling = Spooling(config, spool, metrics, clock)
         self.replies = Replies(config.reply_buffer, metrics)
         self.log = Log(config, kafka, metrics, clock)
         self.signals = Signals(config, self.log, self.admission, clock)

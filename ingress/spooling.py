@@ -49,17 +49,16 @@ class Body(Struct, frozen=True):
 class Spooling:
     """Reads the bodies of requests; with a spool also those that no record can carry."""
 
-    def __init__(
-        self, config: IngressConfig, spool: Spool | None, metrics: Metrics, clock: Clock
-    ) -> None:
-        self._spool = spool
+    def __init__(self, config: IngressConfig, metrics: Metrics, clock: Clock) -> None:
+        """Makes the folder. OSError."""
+        self.spool = Spool(config.spool_dir) if config.spool_dir else None
         self._timeout = config.body_timeout
         self._retention = config.spool_retention
         self._clock = clock
         self._own: set[str] = set()  # files that no record refers to yet
         self._files = metrics.counter("sluice_spooled_requests")
         self._swept = metrics.counter("sluice_spool_swept_files")
-        self.limit = config.body_limit if spool else min(config.body_limit, RECORD_BYTES)
+        self.limit = config.body_limit if self.spool else min(config.body_limit, RECORD_BYTES)
 
     def room(self, request: IncomingRequest) -> int:
         """The bytes that a request will hold, as far as its head tells. BodyTooLarge."""
@@ -70,12 +69,12 @@ class Spooling:
         """The body. BodyTooLarge, BodyTimeout; Overloaded if there is no room for it."""
         stream = request.stream
         chunked = stream.request_body == "chunked"
-        if self._spool is None or not (
+        if self.spool is None or not (
             chunked or (stream.request_body is True and stream.request_bytes > RECORD_BYTES)
         ):
             return Body(await read_body(stream, self.limit, self._timeout, ticket))
         assert request.gateway_id is not None
-        upload = _Upload(self._spool, request.gateway_id, ticket, chunked=chunked)
+        upload = _Upload(self.spool, request.gateway_id, ticket, chunked=chunked)
         self._own.add(request.gateway_id)
         try:
             body = await self._received(request, upload)
@@ -110,26 +109,26 @@ class Spooling:
         """The request is over. If no record refers to its file nobody will ever ask for it."""
         if self._own and request_id in self._own:
             self._own.discard(request_id)
-            if self._spool is not None:
-                self._spool.remove(request_id)
+            if self.spool is not None:
+                self.spool.remove(request_id)
 
     async def envelope(self, record: Request, claim: Claim) -> Envelope:
         """What a body that stands in its file asks of whom. InvalidRequest."""
-        assert self._spool is not None
-        path = self._spool.folder / claim.dataref
+        assert self.spool is not None
+        path = self.spool.folder / claim.dataref
         return await asyncio.to_thread(_mapped, path, partial(_envelope, record))
 
     async def asked(self, claim: Claim) -> Asked:
         """What the JSON of a request for a Response says of its keeping."""
-        assert self._spool is not None
-        return await asyncio.to_thread(_mapped, self._spool.folder / claim.dataref, _asked)
+        assert self.spool is not None
+        return await asyncio.to_thread(_mapped, self.spool.folder / claim.dataref, _asked)
 
     async def run(self) -> None:
         """Sweep now and then, until cancelled; only with a spool."""
-        assert self._spool is not None
+        assert self.spool is not None
         while True:
             now = self._clock.time()
-            if swept := await asyncio.to_thread(self._spool.sweep, now, self._retention):
+            if swept := await asyncio.to_thread(self.spool.sweep, now, self._retention):
                 self._swept.inc(swept)
                 log.info("spool_swept", files=swept)
             await asyncio.sleep(SWEEP)
