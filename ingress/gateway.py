@@ -53,6 +53,11 @@ _LAST_WORDS = 2.0  # seconds for interrupted streams to write their error events
 class Gateway:
     """Everything that a request needs. Kafka may be away at any time, also at start."""
 
+    objects: ObjectLog | None = None  # None: nothing is governed but by settings
+    operations: Operations | None = None  # what operators can ask of the log
+    routing: Checker | None = None  # who knows whether rules are right
+    _keys: Keys | None = None
+
     def __init__(
         self,
         config: IngressConfig,
@@ -96,10 +101,6 @@ class Gateway:
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self.loops: list[asyncio.Task[None]] = []
         self.draining = False
-        self.objects: ObjectLog | None = None  # None: nothing is governed but by settings
-        self._keys: Keys | None = None
-        self.operations: Operations | None = None  # what operators can ask of the log
-        self.routing: Checker | None = None  # who knows whether rules are right
 
     def govern(self, objects: ObjectLog) -> None:
         """Before `start`: keys and all else on `llm.config` are followed from then on."""

@@ -9,6 +9,15 @@ from msgspec import Struct
 from sanic import Sanic
 from sanic.response import HTTPResponse
 
+from ingress.api.admin_budgets import (
+    budget,
+    budgets,
+    limit,
+    limits,
+    reset_all,
+    reset_one,
+    settings as budget_settings,
+)
 from ingress.api.admin_cache import cache_overview, purge
 from ingress.api.admin_keys import change_key, deactivate_key, key, keys, rotate_key
 from ingress.api.admin_log import (
@@ -117,6 +126,13 @@ ROUTES = (
     _any("/v1/batches/<name>/results", ("GET",), batches),
     _any("/admin/api/v1/cache", ("DELETE",), purge),
     _any("/admin/api/v1/cache/<name>", ("DELETE",), purge),
+    _any("/admin/api/v1/budgets", ("GET",), budgets),
+    _any("/admin/api/v1/budgets/settings", ("GET", "PUT"), budget_settings),
+    _any("/admin/api/v1/budgets/reset-one", ("POST",), reset_one),
+    _any("/admin/api/v1/budgets/reset", ("POST",), reset_all),
+    _any("/admin/api/v1/budgets/<user_path>/<period>", ("PUT", "DELETE"), budget),
+    _any("/admin/api/v1/limits", ("GET",), limits),
+    _any("/admin/api/v1/limits/<name>", ("PUT", "DELETE"), limit),
     _any("/admin/api/v1/auth-keys", ("GET", "POST"), keys),
     _any("/admin/api/v1/auth-keys/<name>", ("GET",), key),
     _any("/admin/api/v1/auth-keys/<name>", ("PATCH", "DELETE"), change_key),

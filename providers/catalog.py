@@ -67,6 +67,11 @@ class Catalog:
         return next((model for model in found if model is not None and may(model)), None)
 
 
+def unlisted(instance: Instance, model: str, configured: Mapping[str, Metadata]) -> Metadata | None:
+    """What configuration says of a model that no list has."""
+    return _merged(instance, Listed(model), {}, configured)
+
+
 def _merged(
     instance: Instance,
     model: Listed,

@@ -12,6 +12,7 @@ from providers.access import Access
 from providers.aliases import Alias, AliasTarget
 from providers.alternatives import alternatives
 from providers.base import Offer, Target
+from providers.catalog import unlisted
 from providers.config import RegistryConfig
 from providers.instances import Instance
 from providers.keys import KeyRing
@@ -46,6 +47,7 @@ class Registry:
         clock = clock or SystemClock()
         self._instances = {instance.name: instance for instance in instances}
         self._lists = Lists(self._instances, transport, config, folder, clock)
+        self._metadata = config.metadata
         self._only_aliases = config.only_aliases_listed
         self._aliases: dict[str, Alias] = {}
         self.name(config.aliases)
@@ -141,10 +143,17 @@ class Registry:
 
     def pricing(self, instance: str, model: str) -> Pricing | None:
         """The rates of a model as they are now; None if none are known."""
-        found = self._lists.catalog.of(instance, model)
-        if found is None or found.metadata is UNSET or found.metadata.pricing is UNSET:
+        listed = self._lists.catalog.of(instance, model)
+        if listed is not None:
+            metadata = listed.metadata
+        elif (known := self._instances.get(instance)) is not None:
+            # What is asked of a named instance is never checked against its list.
+            metadata = unlisted(known, model, self._metadata) or UNSET
+        else:
             return None
-        return found.metadata.pricing
+        if metadata is UNSET or metadata.pricing is UNSET:
+            return None
+        return metadata.pricing
 
     # -- what there is
 

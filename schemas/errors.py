@@ -21,7 +21,7 @@ GatewayError
 ├── NotCached                       504  only a kept answer was wanted
 └── Expired                         504  the deadline passed
 
-A class is its HTTP status, its code and its default message (the docstring); see `envelopes.py`, too.
+A class is its HTTP status, code and default message (the docstring). See `budget_errors.py`, too.
 """
 
 from __future__ import annotations

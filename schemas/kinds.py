@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.budgets import ANCHORS, BUDGETS, LIMITS
 from schemas.keys import KEYS
 from schemas.objects import Kind
 from schemas.routing_sets import ROUTING
 
-KINDS: tuple[Kind[Any], ...] = (KEYS, ROUTING)
+KINDS: tuple[Kind[Any], ...] = (KEYS, ROUTING, BUDGETS, LIMITS, ANCHORS)

@@ -44,6 +44,7 @@ MetricName = Literal[
     "sluice_cache_failures",  # Counter: entries and look-ups that a cache's store failed at
     "sluice_cache_bytes",  # Gauge: answers in this worker's memory
     "sluice_breaker_state",  # Gauge: 0 closed, 0.5 probing, 1 open; provider, model
+    "sluice_budget_refusals",  # Counter: requests that budgets and limits refused; reason
     "sluice_dead_letters",  # Counter: records written to llm.dead-letters; role
     "sluice_moved_requests",  # Counter: pinned requests produced again
     "sluice_redeliveries",  # Counter: requests that run again after a crash
@@ -86,6 +87,7 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_cache_failures": ("Entries and look-ups that a cache's store failed at", ()),
     "sluice_cache_bytes": ("Bytes of answers in this worker's memory", ()),
     "sluice_breaker_state": ("0 closed, 0.5 probing, 1 open", ("provider", "model")),
+    "sluice_budget_refusals": ("Requests that budgets and limits refused", ("reason",)),
     "sluice_dead_letters": ("Records written to the dead letters", ("role",)),
     "sluice_moved_requests": ("Pinned requests produced again", ()),
     "sluice_redeliveries": ("Requests that run again after a crash", ()),

@@ -54,7 +54,7 @@ async def ingress(context: Context) -> None:
 async def streams(context: Context) -> None:
     """Kafka in, Kafka out."""
     from providers.dialogue import converse
-    from sluice import answers, batching, caching, connections
+    from sluice import answers, batching, budgeting, caching, connections
     from sluice.routing import routed
     from streams import app, topology
     from streams.keys import Keys
@@ -83,6 +83,9 @@ async def streams(context: Context) -> None:
         async with (
             connections.config_log(context, kafka) as governed,
             caching.cached(context, router, registry.price) as cached,
+            budgeting.budgeted(
+                context, kafka, governed.objects, router, registry.pricing
+            ) as budgets,
         ):
             steering.follow(governed.objects)
 
@@ -101,15 +104,14 @@ async def streams(context: Context) -> None:
                         sharing.own if sharing else None,
                     ),
                     failover=failover,
-                    cached=cached.stages,
+                    cached=(*cached.stages, *budgets),
                 )
 
             worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
             batching.attach(sharing, worker)
-            worker.control.on_purge = cached.purge
             worker.beat.breakers = troubled
             worker.beat.cache = cached.report
-            worker.handling.prices = registry.pricing
+            worker.control.on_purge, worker.handling.prices = cached.purge, registry.pricing
             await app.run(worker, context.stop, lambda: context.ready(""))
 
 

@@ -33,7 +33,7 @@ def pipeline(
         claims,  # bodies that were too large for the log are fetched
         idempotency,  # one call for all requests with one key
         resources,  # files and batches: as many calls as it takes
-        *cached,  # kept answers, then equal calls under way; nothing if answers are not cached
+        *cached,  # kept answers, equal calls under way, then budgets; what is off is not there
         failover,  # who is asked, and who next
         around=call,
     )

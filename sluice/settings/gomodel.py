@@ -107,7 +107,6 @@ GROUP = Group(
         _told("USAGE_ENABLED", BOOLEAN, True, "every exchange has its usage", "usage records"),
         _told("USAGE_BUFFER_SIZE", _COUNT, 1000, _BUFFERS, "records that wait to be stored"),
         _told("USAGE_FLUSH_INTERVAL", _WAIT, 5.0, _BUFFERS, "time between two writes"),
-        _told("BUDGETS_ENABLED", BOOLEAN, True, _GOVERNANCE, "budgets"),
         _told("GUARDRAILS_ENABLED", BOOLEAN, False, _GOVERNANCE, "guardrails"),
         _told(
             "ENABLE_GUARDRAILS_FOR_BATCH_PROCESSING",
@@ -122,6 +121,7 @@ GROUP = Group(
 )
 # Every other variable of GoModel's, and what is different about it here.
 HONOURED = {
+    "BUDGETS_ENABLED": "",
     "PORT": "",
     "BASE_PATH": "",
     "GOMODEL_MASTER_KEY": "also `SLUICE_MASTER_KEY`, as with every `GOMODEL_X`",
@@ -206,7 +206,7 @@ HONOURED = {
     "NO_PROXY": "",
 }
 # Variables whose names nobody can list.
-PREFIXES = {"SET_BUDGET_": _GOVERNANCE}
+PREFIXES: dict[str, str] = {}
 # Tables of config.yaml that are no settings.
 TABLES = {
     "budgets.user_paths": _GOVERNANCE,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from providers.instances import Found, find_instances
+from schemas.budgets import Budget
 from sluice.settings import (
+    budgets,
     gateway,
     gomodel,
     kafka,
@@ -40,7 +42,7 @@ class SettingsError(Exception):
 class Settings:
     """The value of every setting: `settings[gateway.PORT]`."""
 
-    __slots__ = ("_values", "environment", "notes", "origins", "providers", "tables")
+    __slots__ = ("_values", "budgets", "environment", "notes", "origins", "providers", "tables")
 
     def __init__(
         self, values: dict[str, object], origins: dict[str, str], environment: dict[str, str]
@@ -48,6 +50,7 @@ class Settings:
         self._values = values
         self.origins = origins  # variable -> where its value was found; absent: the default
         self.environment = environment  # all variables of all places
+        self.budgets: tuple[Budget, ...] = ()  # that variables seed
         self.tables = Tables([], (), {}, {})  # of config.yaml
         self.providers = Found([], [], [])
         self.notes: list[str] = []  # what is set and has no effect
@@ -83,6 +86,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     if simulated := values.get(upstream.SIM_URL.name):
         environment["SIM_BASE_URL"] = str(simulated)  # as for every other vendor
     settings = Settings(values, origins, environment)
+    settings.budgets = budgets.seeds(environment, problems)
     settings.notes = [*notes, *_told_prefixes(sources), *sources.config.notes]
     _read_tables(settings, sources, problems)
     problems += _contradictions(settings)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from providers.base import HeaderQuirk, Quirk
 from providers.quirks.adapting import Without
 from providers.vendors import VENDORS, Vendor
-from sluice.settings import gomodel
+from sluice.settings import budgets, gomodel
 from sluice.settings.render import made_by, own_variables
 from sluice.settings.table import SETTINGS
 
@@ -135,5 +135,6 @@ def _verdicts() -> Iterator[tuple[str, str, str]]:
         if issue := re.search(r"issue \d", row.without_effect):
             verdict = f"accepted and told; comes with {issue[0]}"
         yield f"`{row.name}`", verdict, row.refused or row.without_effect
+    yield f"`{budgets.PREFIX}<PATH>`", "honoured", ""
     for prefix, why in gomodel.PREFIXES.items():
         yield f"`{prefix}<PATH>`", "accepted and told; comes with issue 7", why

@@ -6,6 +6,7 @@ from typing import Any
 
 from sluice.settings import (
     batches,
+    budgets,
     caching,
     gateway,
     gomodel,
@@ -30,6 +31,7 @@ GROUPS: tuple[Group, ...] = (
     routing.GROUP,
     caching.GROUP,
     semantic.GROUP,
+    budgets.GROUP,
     work.STREAMS_GROUP,
     work.STORES_GROUP,
     gateway.LOG_GROUP,

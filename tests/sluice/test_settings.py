@@ -479,16 +479,42 @@ def test_gomodels_variables_start_unchanged(tmp_path: Path) -> None:
     assert load({}, tmp_path).notes == []
     others = {
         "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT": "true",
-        "BUDGETS_ENABLED": "false",
-        "SET_BUDGET_A__B": "daily=1",
+        "GUARDRAILS_ENABLED": "true",
     }
     told = load(others, Path("/nonexistent")).notes
     assert [note.partition(" ")[0] for note in told] == [
         "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT",
-        "BUDGETS_ENABLED",
-        "SET_BUDGET_A__B",
+        "GUARDRAILS_ENABLED",
     ]
     assert all(" has no effect: " in note for note in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("daily=10,weekly=50.5", {86_400: 10_000_000_000, 604_800: 50_500_000_000}),
+        ("hourly:1; 7200 = 0.000000001", {3600: 1_000_000_000, 7200: 1}),
+        ('{"monthly": 3}', {2_592_000: 3_000_000_000}),
+        (
+            '[{"period": "daily", "amount": 1}, {"period_seconds": 60, "amount": 2}]',
+            {86_400: 1_000_000_000, 60: 2_000_000_000},
+        ),
+    ],
+    ids=["names", "seconds", "object", "list"],
+)
+def test_budgets_of_variables(text: str, amounts: dict[int, int]) -> None:
+    """As GoModel writes them: `__` is a slash, the bare prefix the root."""
+    for name, path in (("SET_BUDGET_ACME__SALES", "/acme/sales"), ("SET_BUDGET_", "/")):
+        found = load({name: text}, Path("/nonexistent")).budgets
+        assert {each.period_seconds: each.amount for each in found} == amounts
+        assert {(each.user_path, each.source) for each in found} == {(path, "config")}
+
+
+@pytest.mark.parametrize("text", ["daily", "never=1", "daily=x", "daily=-1", "{", '["a"]'])
+def test_a_budget_that_is_none(tmp_path: Path, text: str) -> None:
+    """It stops the start and is named."""
+    (problem,) = problems(tmp_path, SET_BUDGET_A=text)
+    assert problem.startswith("SET_BUDGET_A: ")
 
 
 @pytest.mark.parametrize("name", ["SWAGGER_ENABLED", "PPROF_ENABLED"])

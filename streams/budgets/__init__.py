@@ -1,0 +1,1 @@
+"""Budgets and limits in a worker: reserved before a call, settled from its exchange."""

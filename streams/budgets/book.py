@@ -1,0 +1,205 @@
+"""All budgets and limits in force: what a request must reserve, and where an exchange is charged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from msgspec import Struct
+
+from schemas.budgets import (
+    ANCHORS,
+    ANCHORS_NAME,
+    BUDGETS,
+    LIMITS,
+    Anchors,
+    Budget,
+    Limit,
+    ancestors,
+    window,
+)
+from schemas.clock import from_rfc3339
+from schemas.costs import NANO
+from schemas.objects import Objects
+from streams.budgets.base import Demand, Refusal
+
+GRACE = 86_400.0  # seconds for which an account is remembered after its end
+
+
+class Asked(Struct, frozen=True):
+    """What is known of a request, or of an exchange."""
+
+    user_path: str
+    client: str | None
+    model: str
+    cost: int | None  # nano-dollars; None: not known
+    tokens: int
+
+
+class Demanded(Struct, frozen=True):
+    """A demand with what is said if it cannot be met."""
+
+    demand: Demand
+    what: str  # budget, requests, tokens, concurrency
+    said: str  # the beginning of the message
+    dollars: bool
+    retry_at: float  # epoch seconds
+
+
+class Book:
+    """Follows `llm.config`; budgets of the settings are in force where it has none of their name."""
+
+    def __init__(self, seeds: Sequence[Budget], objects: Objects) -> None:
+        self._seeds = {seed.name: seed for seed in seeds}
+        self._budgets = objects.table(BUDGETS)
+        self._limits = objects.table(LIMITS)
+        self._anchors = objects.table(ANCHORS)
+        self._by_path: dict[str, list[Budget]] = {}
+        self._budgets.watch(lambda name, value: self._sort())
+        self._sort()
+
+    def _sort(self) -> None:
+        found = self._seeds | dict(self._budgets)
+        self._by_path = {}
+        for budget in found.values():
+            self._by_path.setdefault(budget.user_path, []).append(budget)
+
+    def __len__(self) -> int:
+        return len(self._by_path) + len(self._limits)
+
+    @property
+    def budgets(self) -> list[Budget]:
+        """All in force."""
+        return [budget for found in self._by_path.values() for budget in found]
+
+    @property
+    def counts_money(self) -> bool:
+        return any(budget.amount is not None for budget in self.budgets)
+
+    def period(self, budget: Budget, now: float) -> tuple[float, float]:
+        """Begin and end of a budget's period; a reset in it moves the begin."""
+        anchors = self._anchors.get(ANCHORS_NAME) or Anchors()
+        begin, end = window(budget.period_seconds, anchors, now)
+        if budget.last_reset_at is not None:
+            begin = max(begin, from_rfc3339(budget.last_reset_at))
+        return begin, end
+
+    def since(self, now: float) -> float:
+        """When the earliest of all periods began: what is older is charged nowhere."""
+        return min((self.period(budget, now)[0] for budget in self.budgets), default=now - 3600)
+
+    # -- before a call
+
+    def demands(self, asked: Asked, now: float) -> list[Demanded]:
+        """What a request must reserve; the budgets of the root first."""
+        found = []
+        for budget in self._of(asked.user_path):
+            begin, end = self.period(budget, now)
+            for unit, limit, amount in (
+                ("usd", budget.amount, asked.cost or 0),
+                ("tokens", budget.tokens, asked.tokens),
+            ):
+                if limit is None:
+                    continue
+                demand = Demand(
+                    _account(budget, unit, begin),
+                    amount,
+                    limit if budget.hard else None,
+                    end + GRACE,
+                )
+                said = f"budget exceeded for {budget.user_path} {budget.label} limit"
+                found.append(Demanded(demand, "budget", said, unit == "usd", end))
+        for limit_ in self._applying(asked):
+            found.extend(_rate_demands(limit_, asked, now))
+        return found
+
+    def _of(self, user_path: str) -> Iterator[Budget]:
+        for path in ancestors(user_path):
+            yield from self._by_path.get(path, ())
+
+    def _applying(self, asked: Asked) -> Iterator[Limit]:
+        if not self._limits:
+            return
+        above = ancestors(asked.user_path)
+        for _, limit in self._limits:
+            if (
+                limit.user_path in above
+                and limit.key in (None, asked.client)
+                and (limit.model is None or fnmatchcase(asked.model, limit.model))
+            ):
+                yield limit
+
+    # -- after it
+
+    def charges(self, used: Asked, at: float, now: float) -> list[tuple[str, int, float]]:
+        """Account, amount and until when it counts, of what was used at `at`; nothing of what is past."""
+        found = []
+        for budget in self._of(used.user_path):
+            begin, end = self.period(budget, at)
+            if at < begin or end < now:
+                continue
+            if budget.amount is not None and used.cost:
+                found.append((_account(budget, "usd", begin), used.cost, end + GRACE))
+            if budget.tokens is not None and used.tokens:
+                found.append((_account(budget, "tokens", begin), used.tokens, end + GRACE))
+        for limit in self._applying(used):
+            index, _ = _slide(limit, at)
+            end = (index + 2) * limit.window_seconds
+            if limit.tokens is not None and used.tokens and end >= now:
+                found.append((_rate(limit, used, "tokens", index), used.tokens, end + GRACE))
+        return found
+
+    def spent_accounts(self, budget: Budget, now: float) -> tuple[str, str]:
+        """The accounts of a budget's present period: dollars, tokens."""
+        begin, _ = self.period(budget, now)
+        return _account(budget, "usd", begin), _account(budget, "tokens", begin)
+
+
+def _account(budget: Budget, unit: str, begin: float) -> str:
+    return f"{budget.name}|{unit}|{begin:.3f}"
+
+
+def _slide(limit: Limit, now: float) -> tuple[int, int]:
+    """The number of the window, and how much of the one before still counts, in thousandths."""
+    index = int(now // limit.window_seconds)
+    return index, 1000 - int((now % limit.window_seconds) * 1000 // limit.window_seconds)
+
+
+def _rate(limit: Limit, asked: Asked, unit: str, index: int | str) -> str:
+    who = f"|{asked.client or asked.user_path}" if limit.each else ""
+    return f"limit {limit.name}{who}|{unit}|{index}"
+
+
+def _rate_demands(limit: Limit, asked: Asked, now: float) -> Iterator[Demanded]:
+    index, weight = _slide(limit, now)
+    end = (index + 1) * limit.window_seconds
+    until = end + limit.window_seconds + GRACE
+    for unit, most, amount, hold in (
+        ("requests", limit.requests, 1, False),
+        ("tokens", limit.tokens, asked.tokens, True),
+    ):
+        if most is None:
+            continue
+        account, before = (_rate(limit, asked, unit, each) for each in (index, index - 1))
+        demand = Demand(account, amount, most, until, hold, before, weight)
+        said = f"rate limit reached for {limit.name}: {unit} in {limit.window_seconds}s"
+        yield Demanded(demand, unit, said, dollars=False, retry_at=end)
+    if limit.concurrency is not None:
+        account = _rate(limit, asked, "concurrency", "now")
+        demand = Demand(account, 1, limit.concurrency, now + 30 * GRACE)
+        said = f"rate limit reached for {limit.name}: requests at once"
+        yield Demanded(demand, "concurrency", said, dollars=False, retry_at=now + 1)
+
+
+def message(refused: Demanded, refusal: Refusal) -> str:
+    """What the caller is told, for budgets in GoModel's words."""
+    limit = refused.demand.limit or 0
+    if refused.dollars:
+        return f"{refused.said}: spent {refusal.used / NANO:.6f} of {limit / NANO:.6f}"
+    return f"{refused.said}: used {refusal.used} of {limit}"
+
+
+def retry_after(refused: Demanded, now: float) -> int:
+    """Seconds."""
+    return max(1, math.ceil(refused.retry_at - now))
