@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -26,6 +27,7 @@ from schemas.replies import Failed
 
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 _EXCERPT = 200  # characters
+_READ = 2000  # of a message, to understand it
 _BY_STATUS: dict[int, type[GatewayError]] = {
     404: NotFound,
     408: UpstreamTimeout,
@@ -42,6 +44,18 @@ _BY_CODE: dict[str, type[GatewayError]] = {
     "content_filter": ContentFiltered,  # Azure
     "content_policy_violation": ContentFiltered,
 }
+
+
+# Who sends no code for a prompt that is too long says so in these words only. That they may change is no
+# harm: a wrong guess costs the call of a candidate with more context, never the caller's answer.
+_TOO_LONG = re.compile(
+    r"prompt is too long: \d+ tokens"  # Anthropic
+    r"|input token count .{0,20}exceeds the maximum"  # Gemini
+    r"|maximum context length"  # vLLM, Mistral, DeepSeek, OpenRouter
+    r"|exceeds? the available context size"  # llama.cpp
+    r"|[Ii]nput is too long for requested model"  # Bedrock
+    r"|maximum prompt length is \d+"  # xAI
+)
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -135,6 +149,8 @@ def _error(status: int, reason: Reason, wait: int | None) -> GatewayError:
             f" {reason.message or 'no reason given'}"
         )
     error = _BY_CODE.get(reason.code) or _BY_STATUS.get(status)
+    if status in (400, 413, 422) and _TOO_LONG.search(reason.message[:_READ]):
+        error = ContextLengthExceeded
     if error is None:
         error = InvalidRequest if status < 500 else UpstreamError
     message = reason.message or f"The provider answered with HTTP {status}."

@@ -51,6 +51,41 @@ def test_class_by_status_and_code(
     assert (failed.error.message, failed.error.param) == ("the reason", "p")
 
 
+TOO_LONG = {
+    "anthropic": (
+        b'{"type":"error","error":{"type":"invalid_request_error",'
+        b'"message":"prompt is too long: 208310 tokens > 200000 maximum"}}'
+    ),
+    "gemini": (
+        b'{"error":{"code":400,"message":"The input token count (1048600) exceeds the maximum number of'
+        b' tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}'
+    ),
+    "vllm": (
+        b'{"object":"error","message":"This model\'s maximum context length is 4096 tokens. However, you'
+        b' requested 5000 tokens.","type":"BadRequestError","code":400}'
+    ),
+    "llamacpp": (
+        b'{"error":{"code":400,"message":"the request exceeds the available context size, try increasing'
+        b' it","type":"exceed_context_size_error"}}'
+    ),
+}
+
+
+@pytest.mark.parametrize("vendor", TOO_LONG)
+def test_a_prompt_that_is_too_long_for_who_sends_no_code(vendor: str) -> None:
+    """It is known by the provider's words, which its caller gets as they are."""
+    found = failure(400, TOO_LONG[vendor])
+
+    assert type(found.error) is errors.ContextLengthExceeded
+    assert (found.status, found.body) == (400, TOO_LONG[vendor])
+
+
+def test_other_words_about_lengths() -> None:
+    """What only speaks of a length is the mistake that it says."""
+    body = b'{"error":{"message":"`max_tokens` is too long for you","code":null}}'
+    assert type(failure(400, body).error) is errors.InvalidRequest
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_the_gateways_key_is_refused(status: int) -> None:
     """A refused key is said to be the gateway's, with the provider's reason, and is not retried."""
