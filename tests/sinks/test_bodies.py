@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from msgspec import UNSET, Raw
 
-from schemas.exchange import Body, any_body
+from schemas.claims import Claim
+from schemas.exchange import Body, any_body, claimed_body
 from sinks.bodies import MAX_DEPTH, StoredBody, as_text, stored, without_content
 from tests.sinks.samples import json_body, sse
 
@@ -125,3 +126,19 @@ def test_without_content(body: Body) -> None:
     assert found.bytes == len(body.content())
     assert found.format == body.format
     assert as_text(found, 10) == found
+
+
+def test_a_claim_check_is_stored_as_what_is_known_of_it() -> None:
+    """A body that was too large for the log has its size, and the reference as a sub-document; its content
+    is nowhere."""
+    body = claimed_body(Claim("name", 40 << 20, "sha-256=:x:"), "audio/wav")
+
+    found = stored(body, 1 << 20)
+
+    assert (found.format, found.bytes, found.truncated) == ("claim", 40 << 20, False)
+    assert bytes(found.body or b"") == b'{"dataref":"name","size":41943040,"digest":"sha-256=:x:"}'
+    assert without_content(body) == StoredBody(
+        format="claim", content_type="audio/wav", bytes=40 << 20
+    )
+    assert stored(body, 10).format == "text"
+    assert body.content() == b""
