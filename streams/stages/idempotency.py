@@ -168,6 +168,8 @@ class Idempotency:
             while True:
                 pieces = flight.replies[position:] if _same(call, flight.asked) else []
                 position += len(pieces)
+                if call.request.relay is not None:
+                    call.streamed = flight.call.streamed  # only the answer says it
                 for reply in pieces:
                     if isinstance(reply, Started | Chunk):
                         yield _marked(reply) if call.repeats is not None else reply
@@ -204,7 +206,9 @@ class Idempotency:
 
 def _same(call: Call, asked: Call) -> bool:
     """Whether it is told the answer byte by byte as the one who asked first."""
-    return call is asked or (call.streamed == asked.streamed and not _named(call))
+    if call is asked or call.request.relay is not None:
+        return True
+    return call.streamed == asked.streamed and not _named(call)
 
 
 def _named(call: Call) -> bool:
@@ -219,8 +223,15 @@ def _marked(reply: Reply) -> Reply:
     return reply
 
 
+def _fits(call: Call, content_type: str) -> bool:
+    """Whether an answer is streamed where its caller wants a stream; what is relayed is as it is."""
+    return call.request.relay is not None or (
+        content_type.startswith(EVENT_STREAM) == call.streamed
+    )
+
+
 def _type_of(call: Call, content_type: str) -> str:
-    if content_type.startswith(EVENT_STREAM) == call.streamed:
+    if _fits(call, content_type):
         return content_type
     return EVENT_STREAM if call.streamed else JSON
 
@@ -228,7 +239,7 @@ def _type_of(call: Call, content_type: str) -> str:
 def _as_asked(call: Call, body: bytes, content_type: str, model: str) -> bytes:
     """A whole answer in the form that this request asks for; GatewayError if it cannot be had in it."""
     request = call.request
-    if content_type.startswith(EVENT_STREAM) == call.streamed:
+    if _fits(call, content_type):
         return as_answer(request, body) if _named(call) else body
     if request.operation != "chat":
         raise IdempotencyKeyReused

@@ -15,7 +15,7 @@ from schemas.exchange import Body, Exchange, Timings, any_body
 from schemas.idempotency import Kept, key_of
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
-from schemas.requests import Position, Request
+from schemas.requests import Position, Relay, Request
 from schemas.tasks import Tasks
 from streams.keys import Keys
 from streams.stages import Call
@@ -270,6 +270,38 @@ async def test_a_fault_of_ours() -> None:
 
     assert isinstance(told, Failed)
     assert isinstance(told.error, InternalError)
+
+
+async def test_what_is_relayed_is_told_as_it_is() -> None:
+    """Of a request that is handed on only the answer says whether it is a stream: live to all who wait
+    for it, and later from the record."""
+    world = World()
+    gate = asyncio.Event()
+
+    async def relayed(call: Call) -> Any:
+        call.streamed = True
+        yield Started(200, "text/event-stream", "sim", "")
+        yield Chunk(b"data: 1\n\n")
+        await gate.wait()
+        yield Completed(b"data: 2\n\n")
+
+    world.provider = relayed
+    relay = Relay("sim", "POST", "/x")
+    asked = [request(name, operation="relay", relay=relay) for name in "abc"]
+    first, second = [await world.asks(each) for each in asked[:2]]
+    assert [world.calls[name].streamed for name in "ab"] == [True, True]
+    gate.set()
+    told = [await first, await second]
+    key = key_of(asked[2], 0)
+    assert key is not None
+    world.keys.learn(0, key.name, Kept("a", key.fingerprint, 7, 2_000_000.0))
+    world.exchanges[7] = recorded(any_body(body(told[0]), "text/event-stream"))
+    for name in "ab":
+        world.release(name)
+    later = await world.told(asked[2])
+
+    assert {body(each) for each in (*told, later)} == {b"data: 1\n\ndata: 2\n\n"}
+    assert started(later).content_type == "text/event-stream"
 
 
 async def test_without_a_key() -> None:
