@@ -57,7 +57,7 @@ class World:
         clock, metrics = SystemClock(), Metrics()
         self.metrics = metrics
         self.clock = clock
-        self.store = store or Embedded(folder, 10_000, 1 << 26)
+        self.store = Embedded(folder, 10_000, 1 << 26) if store is None else store
         threshold = Threshold(config.threshold, judged=config.shadow)
         self.decisions = decisions or One(threshold)
         self.backstage = Backstage(lambda *counts: PRICE, clock)
