@@ -75,11 +75,11 @@ async def done(stack: Stack, name: str, calls: Counter[str], seconds: float) -> 
     return Done(batch, results, calls + await upstream_calls(stack))
 
 
-async def killed_at(stack: Stack, *points: str, **env: str) -> None:
+async def killed_at(stack: Stack, *points: str, seconds: float = 120.0) -> None:
     """Workers, one after the other, each of which dies at one of these points."""
     for point in points:
-        worker = stack.launch("streams", SLUICE_FAULT_POINT=point, **STATIC, **env)
-        assert await worker.ended(120) == -9, point
+        worker = stack.launch("streams", SLUICE_FAULT_POINT=point, **STATIC)
+        assert await worker.ended(seconds) == -9, point
 
 
 async def count(stack: Stack, found: Done, lines: int) -> None:
@@ -115,7 +115,7 @@ async def survive(stack: Stack, lines: int, *points: str) -> None:
     first = await stack.start("streams", **STATIC)
     name = await begun(stack, lines)
     first.kill()
-    await killed_at(stack, *points)
+    await killed_at(stack, *points, seconds=120 + lines / 50)
     last = await stack.start("streams", **STATIC)
     await count(stack, await done(stack, name, Counter(), 60 + lines / 50), lines)
     await last.stop()
