@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from streams.budgets.base import AccountsUnavailable, Charge, Demand, Refusal, Span
 
@@ -17,8 +18,18 @@ T = TypeVar("T")
 _AWAY = (RedisError, OSError, TimeoutError)
 CONNECTIONS = 16
 _SETTLE_TIMEOUT = 5.0  # seconds: nobody waits for it
+
+
+class _Script:
+    """A script of Redis, and the hash by which it is known there."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 # Under one hash tag: the scripts touch keys of one slot. s: spent, r: reserved, h: a request's hold.
-_RESERVE = """
+_RESERVE = _Script("""
 local p, rid = KEYS[1], ARGV[1]
 if redis.call('EXISTS', p .. 'offsets') == 0 or redis.call('EXISTS', p .. 'behind') == 1 then
   return {-1, 0}
@@ -51,8 +62,8 @@ for i = 2, #ARGV, 7 do
   redis.call('EXPIREAT', key, ARGV[i + 3])
 end
 return {0, 0}
-"""
-_SETTLE = """
+""")
+_SETTLE = _Script("""
 local p, partition, start, now = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4])
 if (redis.call('HGET', p .. 'offsets', partition) or '') ~= start then return 0 end
 if ARGV[5] == '0' then
@@ -83,7 +94,7 @@ end
 redis.call('HSET', p .. 'offsets', partition, ARGV[3])
 redis.call('ZREMRANGEBYSCORE', p .. 'settled', '-inf', now - 900)
 return 1
-"""
+""")
 
 
 class RedisAccounts:
@@ -98,8 +109,6 @@ class RedisAccounts:
         self._redis: Any = Redis(connection_pool=pool)
         self._prefix = f"{{{prefix}}}"
         self._timeout = timeout
-        self._reserve = self._redis.register_script(_RESERVE)
-        self._settle = self._redis.register_script(_SETTLE)
 
     async def reserve(
         self, request_id: str, demands: Sequence[Demand], now: float
@@ -108,7 +117,7 @@ class RedisAccounts:
         for each in demands:
             arguments += [each.account, each.amount, "" if each.limit is None else each.limit]
             arguments += [int(each.until) + 1, int(each.hold), each.previous, each.weight]
-        found = await self._asked(self._reserve(keys=[self._prefix], args=arguments))
+        found = await self._asked(self._run(_RESERVE, arguments))
         index, used = int(found[0]), int(found[1])
         if index < 0:
             raise AccountsUnavailable("what was used is not known yet")
@@ -127,8 +136,15 @@ class RedisAccounts:
             arguments += [charge.request_id, len(charge.amounts)]
             for account, amount, until in charge.amounts:
                 arguments += [account, amount, int(until) + 1]
-        script = self._settle(keys=[self._prefix], args=arguments)
-        return bool(await self._asked(script, _SETTLE_TIMEOUT))
+        return bool(await self._asked(self._run(_SETTLE, arguments), _SETTLE_TIMEOUT))
+
+    async def _run(self, script: _Script, arguments: list[str | int | float]) -> Any:
+        """By its hash, which Redis has forgotten after a restart."""
+        command = (script.sha, 1, self._prefix, *arguments)
+        try:
+            return await self._redis.execute_command("EVALSHA", *command)
+        except NoScriptError:
+            return await self._redis.execute_command("EVAL", script.text, *command[1:])
 
     async def position(self, partition: int) -> int | None:
         asked = self._redis.hget(f"{self._prefix}offsets", str(partition))
