@@ -34,7 +34,7 @@ export function chart(label, times, series, { format = String, signal } = {}) {
 export function shares(caption, rows, format) {
   const most = Math.max(...rows.map(([, value]) => value), 0) || 1;
   return table(caption, [
-    ["", ([name]) => name], ["", ([, value]) => format(value), "number"],
-    ["", ([, value]) => { const bar = h("span", { class: "share" }); bar.style.width = `${(value / most) * 100}%`; return bar; }, "wide"],
+    ["Name", ([name]) => name], ["Amount", ([, value]) => format(value), "number"],
+    ["Share", ([, value]) => { const bar = h("span", { class: "share" }); bar.style.width = `${(value / most) * 100}%`; return bar; }, "bar-cell"],
   ], rows);
 }

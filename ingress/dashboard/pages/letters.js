@@ -17,6 +17,7 @@ export async function show(root, signal) {
       ["Number", (letter) => String(letter.number)], ["Written", (letter) => moment(letter.at)],
       ["Was a", (letter) => letter.kind], ["Error", (letter) => letter.exception],
       ["Reason", (letter) => letter.reason, "wide"], ["Request", (letter) => letter.request_id],
+      ["Stood at", (letter) => letter.topic && `${letter.topic} ${letter.partition}:${letter.offset}`],
     ], [...letters].reverse(), { open: (letter) => open(letter, load), empty: "No dead letters: every record came to its end." }));
   }
   await load();

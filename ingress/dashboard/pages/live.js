@@ -1,8 +1,9 @@
 // Requests as they run and exchanges as they end.
 
 import { follow, get } from "../api.js";
-import { dialog, h, replace } from "../dom.js";
-import { clock, compact, integer, pretty, seconds } from "../format.js";
+import { h, replace } from "../dom.js";
+import { showExchange } from "../exchange.js";
+import { clock, compact, integer, seconds } from "../format.js";
 
 export const title = "Live";
 const KEPT = 300;
@@ -92,47 +93,6 @@ export async function show(root, signal) {
 const text = (row) => [row.request_id, row.model, row.provider, row.user_path, row.client, row.status, row.outcome, row.error, row.cache]
   .filter((value) => value !== null && value !== undefined).join(" ").toLowerCase();
 
-export async function open(row) {
-  const found = await get(`exchanges/${row.kafka.partition}/${row.kafka.offset}`);
-  const facts = [
-    ["Request", found.request_id], ["Outcome", `${found.outcome} (${found.status})`],
-    ["Model", [found.request_model, found.response_model].filter(Boolean).join(" → ")],
-    ["Provider", found.provider], ["User path", found.user_path], ["Key", found.client],
-    ["From", found.client_ip], ["Dialect", `${found.dialect}${found.stream ? ", streamed" : ""}`],
-    ["Rule", found.rule], ["Cache", found.cache?.result], ["Kafka", `${found.kafka.topic} ${found.kafka.partition}:${found.kafka.offset}`],
-    ["Exchange", `${row.kafka.topic} ${row.kafka.partition}:${row.kafka.offset}`],
-    ["Error", found.error && `${found.error.code}: ${found.error.message}`],
-  ].filter(([, value]) => value);
-  dialog("Exchange",
-    h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))])),
-    h("h3", {}, "Where the time went"), timeline(found),
-    h("h3", {}, "Attempts"), attempts(found.attempts ?? []),
-    h("div", { class: "panes" },
-      h("section", {}, h("h3", {}, "Request"), h("pre", { tabindex: "0" }, pretty(found.request?.body))),
-      h("section", {}, h("h3", {}, "Answer"), h("pre", { tabindex: "0" }, pretty(found.response?.body)))));
-}
-
-function timeline(found) {
-  const times = found.timings, queued = times.queued ?? 0, upstream = times.upstream ?? 0;
-  const rest = Math.max(0, times.total - queued - upstream);
-  const first = times.first_token ?? 0;
-  const parts = [["queued in the log", queued, "queued"], ["gateway", rest, "gateway"],
-    ["provider, to the first token", first, "first"], ["provider, the rest", Math.max(0, upstream - first), "upstream"]];
-  const all = parts.reduce((sum, [, value]) => sum + value, 0) || 1;
-  const bar = h("div", { class: "timeline", role: "img", "aria-label": parts.map(([name, value]) => `${name} ${seconds(value)}`).join(", ") });
-  for (const [name, value, kind] of parts) {
-    if (!value) continue;
-    const part = h("span", { class: kind, title: `${name}: ${seconds(value)}` });
-    part.style.flexGrow = String(Math.max(value / all, 0.005));
-    bar.append(part);
-  }
-  return h("div", {}, bar, h("p", { class: "detail" }, parts.filter(([, value]) => value)
-    .map(([name, value]) => `${name} ${seconds(value)}`).join(" · "), ` · in all ${seconds(times.total)}`));
-}
-
-function attempts(list) {
-  if (!list.length) return h("p", { class: "empty" }, "No provider was called.");
-  return h("ol", {}, list.map((each) => h("li", {},
-    `${each.provider} / ${each.model}: ${each.status ?? "no answer"} after ${seconds(each.duration)}`
-    + (each.error ? ` (${each.error})` : "") + (each.resumed ? `, ${each.resumed}` : ""))));
+async function open(row) {
+  showExchange(await get(`exchanges/${row.kafka.partition}/${row.kafka.offset}`), row.kafka);
 }
