@@ -108,9 +108,9 @@ async def streams(context: Context) -> None:
                 )
 
             worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
+            worker.inflight.cancellations.finishes = router.finishes
             batching.attach(sharing, worker)
-            worker.beat.breakers = troubled
-            worker.beat.cache = cached.report
+            worker.beat.breakers, worker.beat.cache = troubled, cached.report
             worker.control.on_purge, worker.handling.prices = cached.purge, registry.pricing
             await app.run(worker, context.stop, lambda: context.ready(""))
 

@@ -27,6 +27,12 @@ BEAT = 1.0
 RETRY = 1.0
 
 
+class Cancel(Protocol):
+    """Who ends requests."""
+
+    def __call__(self, request_id: str, *, left: bool) -> None: ...
+
+
 class Others(Protocol):
     """What is told of what other workers say."""
 
@@ -37,9 +43,7 @@ class Others(Protocol):
 class ControlReader:
     """Reads all of the topic, from ten minutes back."""
 
-    def __init__(
-        self, kafka: KafkaConfig, clock: Clock, cancel: Callable[[str], None], others: Others
-    ) -> None:
+    def __init__(self, kafka: KafkaConfig, clock: Clock, cancel: Cancel, others: Others) -> None:
         self._kafka = kafka
         self._clock = clock
         self._cancel = cancel
@@ -92,7 +96,7 @@ class ControlReader:
             return
         match found:
             case Cancellation():
-                self._cancel(found.request_id)
+                self._cancel(found.request_id, left=found.reason == "disconnected")
             case Purge():
                 self.on_purge(found)
             case Handled():

@@ -7,7 +7,7 @@ places become free, in the dispatcher's order; at a lane's limit its topic's par
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -20,6 +20,7 @@ from schemas.metrics import Metrics
 from schemas.requests import Malformed, Position
 from schemas.tasks import Tasks
 from schemas.topics import Topics
+from streams.cancellations import Cancellations
 from streams.config import StreamsConfig
 from streams.delivery import Delivery, Message, Partitions, Runs, parse, position_of
 from streams.dispatcher import Dispatcher
@@ -31,7 +32,6 @@ from streams.waiting import Waiting
 
 log = structlog.get_logger()
 
-REMEMBERED_CANCELLATIONS = 100_000
 ALONE_FROM = 1  # redeliveries counted before; the next run has the worker to itself
 
 
@@ -68,7 +68,7 @@ class Inflight:
         self._closed = False
         self._suspended = False  # between a revocation and the next adoption
         self._aborting = False
-        self._cancelled: OrderedDict[str, None] = OrderedDict()
+        self.cancellations = Cancellations()
         self._delivered = {
             kind: metrics.counter("sluice_deliveries", kind)
             for kind in ("new", "attached", "malformed")
@@ -151,7 +151,7 @@ class Inflight:
         self._live[request.request_id] = delivery
         self.lanes.began(delivery)
         delivery.started = delivery.running = True
-        if request.request_id in self._cancelled:
+        if self.cancellations.stops(delivery):
             delivery.stop_reason = "cancelled"
         elif request.deadline is not None and request.deadline <= self._clock.time():
             delivery.stop_reason = "expired"
@@ -239,14 +239,13 @@ class Inflight:
 
     # -- out
 
-    def cancel(self, request_id: str) -> None:
-        """Stop a request, now or when it arrives."""
-        if (live := self._live.get(request_id)) is not None:
+    def cancel(self, request_id: str, *, left: bool = False) -> None:
+        """Stop a request, now or when it arrives; of one that its client has `left` its route may say
+        that it goes on."""
+        self.cancellations.note(request_id, left=left)
+        live = self._live.get(request_id)
+        if live is not None and self.cancellations.stops(live):
             live.stop("cancelled")
-            return
-        self._cancelled[request_id] = None
-        if len(self._cancelled) > REMEMBERED_CANCELLATIONS:
-            self._cancelled.popitem(last=False)
 
     def expire(self) -> None:
         """Stop what is past its deadline. Called a few times a second: no timer a request."""

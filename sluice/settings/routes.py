@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -80,6 +80,7 @@ class _Rule(Struct, forbid_unknown_fields=True):
     fallback_on: list[Trigger] | str | UnsetType = UNSET
     recovery: Recovery | None = None
     affinity: Affinity = "user"
+    on_disconnect: Literal["cancel", "finish"] = "cancel"
 
 
 def _rules(table: object, faults: Faults) -> Iterator[Rule]:
@@ -117,6 +118,7 @@ def _rules(table: object, faults: Faults) -> Iterator[Rule]:
             fallback_on=triggers,
             recovery=found.recovery,
             affinity=found.affinity,
+            on_disconnect=found.on_disconnect,
         )
 
 

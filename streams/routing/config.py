@@ -32,6 +32,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fallback: tuple[str, ...] = ()  # models asked in this order when none of `use` answers
     fallback_on: tuple[Trigger, ...] | None = None  # None: as the gateway has it
     recovery: Recovery | None = None  # of streams; None: as the gateway has it
+    on_disconnect: Literal["cancel", "finish"] = "cancel"  # when the client goes
     affinity: Affinity = "user"  # of `consistent`: what stays with one candidate
 
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from providers.base import Offer, Target
+from schemas.bodies import Envelope
 from schemas.clock import Clock
 from schemas.errors import GatewayError, ModelNotFound
 from schemas.requests import Request
@@ -71,6 +72,14 @@ class Router:
         if a rule cannot be used."""
         self._rules = Rules(config.rules)
         self._config = config
+
+    def finishes(self, request: Request, envelope: Envelope) -> bool:
+        """Whether the rule for it says that it goes on when its client has gone."""
+        if not self._rules or request.operation not in _RULED:
+            return False
+        known = facts(request, envelope.model, stream=envelope.stream, now=self._clock.time())
+        rule = self._rules.first(known)
+        return rule is not None and rule.on_disconnect == "finish"
 
     def plan(self, call: Call) -> Plan:
         """Who may answer; the error of the model's name if nobody may."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from tests.e2e.log import outcome_of, tail
 from tests.gateway import KEY, Gateway
 from tests.stack import until
 
@@ -68,3 +69,37 @@ async def test_from_put_to_delete(clients: list[httpx.AsyncClient]) -> None:
     assert (await admin.delete(place)).status_code == 204
     await becomes(name, None)
     assert (await admin.get(place)).status_code == 404
+
+
+async def test_a_route_that_finishes(gateway: Gateway, clients: list[httpx.AsyncClient]) -> None:
+    """What its client leaves goes on to its outcome; another route's is cancelled, and so is what somebody
+    asks to end."""
+    admin, _ = clients
+    name = f"finish-{uuid.uuid4()}"
+    rules = [
+        {"name": name[:20], "when": f'model == "{name}"', "use": "sim/sim-60-lorem-20"}
+        | {"on_disconnect": "finish"},
+        {"name": name[:19], "when": f'model == "{name}-not"', "use": "sim/sim-60-lorem-20"},
+    ]
+    assert (await admin.put(f"{SETS}/{name}", json={"rules": rules})).status_code == 200
+
+    async def left(model: str) -> str:
+        body = {"model": model, "messages": HELLO, "stream": True}
+        async with admin.stream("POST", "/v1/chat/completions", json=body) as answer:
+            assert answer.status_code == 200
+            await anext(answer.aiter_raw())
+            return answer.headers["sluice-request-id"]
+
+    async def known() -> bool:
+        body = {"model": name, "messages": HELLO}
+        return (await admin.post("/v1/chat/completions", json=body)).status_code == 200
+
+    await until(known)
+    topics = gateway.stack.topics
+    async with tail(gateway.stack.bootstrap, topics.exchanges) as reading:
+        finishing, going, asked = await left(name), await left(f"{name}-not"), await left(name)
+        await admin.delete(f"/admin/api/v1/requests/{asked}")
+        found = [await outcome_of(reading, topics, each) for each in (finishing, going, asked)]
+    await admin.delete(f"{SETS}/{name}")
+
+    assert [each.outcome for each in found] == ["completed", "cancelled", "cancelled"]

@@ -43,7 +43,7 @@ async def test_a_rule_leads_to_its_model(tmp_path: Path) -> None:
 
     request = Request(request_id="r", body=b'{"model":"x","messages":[{}]}')
     call = Call(request, envelope(request))
-    _, stage, _ = routed(made, registry(made))
+    _, stage, *_ = routed(made, registry(made))
     replies: list[Reply] = [reply async for reply in stage(handler)(call)]
 
     assert seen == ["sim/sim-5 by any"]

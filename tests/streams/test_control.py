@@ -59,7 +59,7 @@ async def test_cancellations_of_the_last_ten_minutes_are_known_at_the_start(
         await producer.stop()
     cancelled: list[str] = []
     others = Others()
-    reader = ControlReader(kafka, clock, cancelled.append, others)
+    reader = ControlReader(kafka, clock, lambda name, *, left: cancelled.append(name), others)
     await reader.open()
     await reader.close()
 
