@@ -31,7 +31,8 @@ from schemas.objects import ObjectLog
 T = TypeVar("T", bound=Struct)
 MAX_BODY = 1 << 20
 BODY_TIMEOUT = 10.0  # seconds
-_JSON = b"content-type: application/json\r\ncache-control: no-store\r\n"
+_UNKEPT = b"cache-control: no-store\r\n"
+_JSON = b"content-type: application/json\r\n" + _UNKEPT
 _PROBLEM = b"content-type: application/problem+json\r\ncache-control: no-store\r\n"
 _encode = msgspec.json.Encoder().encode
 
@@ -43,6 +44,7 @@ class Said(Struct, frozen=True):
     status: int = 200
     version: int | None = None  # of the object; its ETag
     location: str | None = None  # where what was begun is found
+    media: bytes | None = None  # of content that is bytes; else it is JSON
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -121,12 +123,19 @@ async def answered(
         said = await work(Asking(gateway, request, principal), *names)
     except GatewayError as error:
         return problem(request, error)
-    lines = _JSON + identity_lines(request)
+    lines = _JSON if said.media is None else b"content-type: %b\r\n%b" % (said.media, _UNKEPT)
+    lines += identity_lines(request)
     if said.version is not None:
         lines += b'etag: "%d"\r\n' % said.version
     if said.location is not None:
         lines += b"location: %b\r\n" % said.location.encode()
-    return Answer(said.status, lines, b"" if said.content is None else _encode(said.content))
+    return Answer(said.status, lines, _body(said))
+
+
+def _body(said: Said) -> bytes:
+    if said.media is not None and isinstance(said.content, bytes):
+        return said.content
+    return b"" if said.content is None else _encode(said.content)
 
 
 def problem(request: IncomingRequest, error: GatewayError) -> Answer:

@@ -27,6 +27,7 @@ from ingress.reader import Reader
 from ingress.replies import Replies
 from ingress.signals import Signals
 from ingress.spooling import Spooling
+from schemas.analytics import NoReports, Reports
 from schemas.clock import Clock
 from schemas.errors import Interrupted, Overloaded
 from schemas.kafka import KafkaConfig
@@ -52,6 +53,8 @@ _LAST_WORDS = 2.0  # seconds for interrupted streams to write their error events
 
 class Gateway:
     """Everything that a request needs. Kafka may be away at any time, also at start."""
+
+    reports: Reports = NoReports()  # what the store of the exchanges is asked
 
     objects: ObjectLog | None = None  # None: nothing is governed but by settings
     operations: Operations | None = None  # what operators can ask of the log

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sanic import Sanic
 from sanic.response import HTTPResponse
 
+from ingress.api import admin_audit, admin_usage
 from ingress.api.admin_budgets import (
     budget,
     budgets,
@@ -85,6 +86,17 @@ _ADMIN_LOG = (
     _any("/admin/api/v1/replays", ("GET", "HEAD", "POST"), replays),
     Route("/admin/api/v1/replays/<name>", ("GET", "HEAD", "DELETE"), replay),
 )
+_ADMIN_USAGE = (
+    _look("/admin/api/v1/usage/summary", admin_usage.summary),
+    _look("/admin/api/v1/usage/daily", admin_usage.daily),
+    _look("/admin/api/v1/usage/models", admin_usage.models),
+    _look("/admin/api/v1/usage/providers", admin_usage.providers),
+    _look("/admin/api/v1/usage/user-paths", admin_usage.user_paths),
+    _look("/admin/api/v1/usage/keys", admin_usage.keys),
+    _look("/admin/api/v1/usage/log", admin_usage.log),
+    _look("/admin/api/v1/audit/log", admin_audit.log),
+    _look("/admin/api/v1/audit/log/<name>", admin_audit.entry),
+)
 ROUTES = (
     _ask("/v1/chat/completions", chat),
     _ask("/v1/completions", completions),
@@ -144,6 +156,7 @@ ROUTES = (
     _look("/admin/dashboard", dashboard),
     _look("/admin/dashboard/<name:path>", dashboard),
     *_ADMIN_LOG,
+    *_ADMIN_USAGE,
     *_ADMIN_ROUTING,
     _look("/health", health),
     _look("/health/ready", ready),

@@ -19,6 +19,7 @@ BUILD_TIMEOUT = 3600.0  # seconds
 NEVER = 2**31 - 1  # MongoDB's largest expireAfterSeconds: 68 years
 _NEWEST = ("created_at", DESCENDING)
 INDEXES = (
+    IndexModel([_NEWEST, ("_id", DESCENDING)], name="newest"),
     IndexModel([("user_path", ASCENDING), _NEWEST], name="user_path"),
     IndexModel([("request_model", ASCENDING), _NEWEST], name="request_model"),
     IndexModel([("provider", ASCENDING), _NEWEST], name="provider"),

@@ -149,8 +149,13 @@ def _update(name: WriteName, key: Key, counts: list[int]) -> UpdateOne:
 
 def counted(found: dict[str, Any]) -> Document:
     """The document that was stored, without the content of its bodies."""
+    return msgspec.convert(with_text_times(found), Document)
+
+
+def with_text_times(found: dict[str, Any]) -> dict[str, Any]:
+    """The same document with its times as other stores have them."""
     for place in (found, *found["attempts"]):
         for field in (*_TIMES, "started_at"):
             if isinstance(moment := place.get(field), datetime):
                 place[field] = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return msgspec.convert(found, Document)
+    return found

@@ -15,7 +15,7 @@ async def ingress(context: Context) -> None:
     from ingress.producer import PartitionMismatch
     from schemas.kafka import MissingPartition
     from schemas.kinds import KINDS
-    from sluice import answers, connections
+    from sluice import answers, connections, reports
     from sluice.config_log import ConfigLog
     from sluice.operations.api import desks
     from sluice.steering import Steering
@@ -26,6 +26,7 @@ async def ingress(context: Context) -> None:
         connections.providers(context) as (registry, _transport),
         connections.spool(context, "ingress"),
         answers.answers(context) as store,
+        reports.reports(context) as told,
         desks(context, kafka, config.slot) as operations,
     ):
         steering = Steering(context.settings, lambda steer: registry.name(steer.aliases))
@@ -34,10 +35,10 @@ async def ingress(context: Context) -> None:
         complete = await connections.topics_once(context, kafka)
         while not context.stop.is_set():
             http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
-            governed = ConfigLog(kafka, context.clock, KINDS)
+            governed, ours = ConfigLog(kafka, context.clock, KINDS), http.ctx.gateway
             steering.follow(governed.objects)
-            http.ctx.gateway.govern(governed)
-            http.ctx.gateway.operations, http.ctx.gateway.routing = operations, steering
+            ours.govern(governed)
+            ours.operations, ours.routing, ours.reports = operations, steering, told
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)
             except OSError as error:
