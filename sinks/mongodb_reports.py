@@ -139,7 +139,7 @@ def _below(path: str | None) -> Json:
     """The path itself, or one below it."""
     if path is None or path == "/":
         return {}
-    # Two ranges, not an $or: a search has that.
+    # No $or of two conditions: a search has that member of the query.
     return {"user_path": {"$regex": f"^{re.escape(path)}(/|$)"}}
 
 
