@@ -41,6 +41,7 @@ from schemas.replies import Address
 from schemas.requests import INGRESS_SOURCE
 from schemas.routing_sets import Checker
 from schemas.tasks import Tasks
+from schemas.tracing import Tracer
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class Gateway:
     """Everything that a request needs. Kafka may be away at any time, also at start."""
 
     reports: Reports = NoReports()  # what the store of the exchanges is asked
+    tracer: Tracer | None = None  # None: nothing is traced; to be set before `start`
 
     objects: ObjectLog | None = None  # None: nothing is governed but by settings
     operations: Operations | None = None  # what operators can ask of the log
@@ -117,6 +119,7 @@ class Gateway:
         The reader first: its position must be fixed before a request can be produced. Raises
         MissingPartition or PartitionMismatch where waiting would not help.
         """
+        self.log.tracer = self.tracer
         await self._reach(self.reader.start)
         await self._reach(self.log.start)
         await self._follow()

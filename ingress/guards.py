@@ -16,6 +16,7 @@ from sanic.request import Request as SanicRequest
 from ingress.dialects import dialect_of
 from schemas.errors import InvalidRequest
 from schemas.requests import Dialect
+from schemas.tracing import Span
 
 # Possessive quantifiers: each byte is looked at once, also in a head that does not match.
 _HEAD = re.compile(
@@ -86,12 +87,13 @@ class IncomingRequest(SanicRequest):
     then closes it: nothing that follows a doubtful head is read as another request.
     """
 
-    __slots__ = ("client_request_id", "dialect", "gateway_id", "json_array")
+    __slots__ = ("client_request_id", "dialect", "gateway_id", "json_array", "span")
 
     dialect: Dialect  # in which its sender understands an answer
     json_array: bool  # it wants a stream's events as the elements of one JSON array
     gateway_id: str | None
     client_request_id: str | None
+    span: Span | None  # while it is traced
     stream: Any  # Sanic's Http while the request is being answered
     transport: Any
 
@@ -108,3 +110,4 @@ class IncomingRequest(SanicRequest):
         self.json_array = False
         self.gateway_id = None
         self.client_request_id = None
+        self.span = None

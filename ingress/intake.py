@@ -30,6 +30,7 @@ from ingress.idempotency import idempotency_key, take_place
 from ingress.lasting import Lasting, how_long
 from ingress.replies import Slot
 from ingress.spooling import Body
+from ingress.tracing import answered, request_span
 from ingress.wire import Answer, SlowReader
 from schemas.bodies import envelope
 from schemas.envelopes import JSON
@@ -44,6 +45,7 @@ from schemas.errors import (
 from schemas.identity import meeting_key, record_key
 from schemas.replies import Head
 from schemas.requests import Operation, Relay, Request, to_headers
+from schemas.tracing import ABOUT
 
 ORDINARY = Lasting()
 FINISHED = Lasting("finish")
@@ -65,6 +67,8 @@ async def take(request: IncomingRequest, asked: Asked) -> Answer | None:
     """Answer a request by the log; everything that can go wrong is an answer, too."""
     gateway: Gateway = request.app.ctx.gateway
     began = gateway.clock.monotonic()
+    if gateway.tracer is not None:
+        request.span = request_span(gateway.tracer, request, asked.route)
     try:
         gateway.identify(request)
         status = await _take_in(gateway, request, asked)
@@ -76,8 +80,10 @@ async def take(request: IncomingRequest, asked: Asked) -> Answer | None:
         status = error.status
     except CancelledError:
         gateway.observe(asked.route, Cancelled.status, began)
+        answered(request, Cancelled.status)
         raise
     gateway.observe(asked.route, status, began)
+    answered(request, status)
     return answer
 
 
@@ -159,7 +165,7 @@ def _caller(gateway: Gateway, request: IncomingRequest) -> Caller:
         gateway.addresses.client_ip(request),
         request.client_request_id,
         principal.path(user_path(headers)),
-        traceparent(headers),
+        traceparent(headers) if request.span is None else request.span.traceparent,
     )
 
 
@@ -184,6 +190,7 @@ def _record(
     assert request.gateway_id is not None
     headers = request.headers
     wall = gateway.clock.time()
+    ABOUT.set((request.gateway_id, caller.traceparent))
     return Request(
         request_id=request.gateway_id,
         body=body.content,

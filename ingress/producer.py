@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
 
+from ingress import tracing
 from ingress.config import IngressConfig
 from ingress.replies import GRACE, Slot
 from schemas.clock import Clock
@@ -19,6 +20,7 @@ from schemas.headers import Headers
 from schemas.identity import partition_of
 from schemas.kafka import KafkaConfig
 from schemas.metrics import Metrics
+from schemas.tracing import Span, Tracer, carry
 
 log = structlog.get_logger()
 
@@ -51,6 +53,7 @@ class Log:
         self._replacing = asyncio.Lock()
         self._broken = False
         self.failing = False
+        self.tracer: Tracer | None = None
 
     @property
     def healthy(self) -> bool:
@@ -97,6 +100,10 @@ class Log:
         slot.deadline = sent + self._config.request_timeout + GRACE
         slot.due = min(slot.deadline, sent + self._config.publish_timeout)
         partition = partition_of(meet or slot.key, self._config.partitions)
+        span: Span | None = None
+        if self.tracer is not None:
+            span = tracing.record_span(self.tracer, self._requests, headers)
+            headers = carry(headers, span)
         try:
             # Waits only while the partition's batch is full, as when the broker is away.
             async with asyncio.timeout(self._config.publish_timeout):
@@ -108,6 +115,8 @@ class Log:
         except KafkaError as error:
             raise self.failed(error) from error
         future.add_done_callback(partial(self._acknowledged, slot, sent))
+        if span is not None:
+            future.add_done_callback(tracing.acknowledged(span))
 
     def _acknowledged(self, slot: Slot, sent: float, future: asyncio.Future[Any]) -> None:
         error = LogUnavailable() if future.cancelled() else future.exception()

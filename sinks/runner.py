@@ -13,6 +13,8 @@ from schemas.faultpoints import reach
 from schemas.kafka import KafkaConfig
 from schemas.metrics import Metrics
 from schemas.tasks import Tasks
+from schemas.tracing import Tracer
+from sinks import tracing
 from sinks.backoff import Backoff, stopped_within
 from sinks.base import Refused, Sink
 from sinks.batches import Batch, batch
@@ -40,8 +42,12 @@ async def run(
     `ready` is called once, when partitions are assigned. Neither Kafka nor the store need be there
     before: it waits for both, now and later. An exception is a bug.
     """
-    sink = SINKS[config.storage_type](config, clock)
-    await Runner(config, kafka, clock, metrics, sink).run(stop, ready)
+    await made(config, kafka, clock, metrics).run(stop, ready)
+
+
+def made(config: SinkConfig, kafka: KafkaConfig, clock: Clock, metrics: Metrics) -> Runner:
+    """The runner of the store that is configured."""
+    return Runner(config, kafka, clock, metrics, SINKS[config.storage_type](config, clock))
 
 
 class Runner:
@@ -54,6 +60,7 @@ class Runner:
         self._kafka = kafka
         self._clock = clock
         self._sink = sink
+        self.tracer: Tracer | None = None  # None: nothing is traced
         self._metrics = metrics
         self._delays = Backoff()  # between two connections to Kafka
         self._heartbeats = Heartbeats(kafka.topics.control, clock)
@@ -114,7 +121,10 @@ class Runner:
         if found.offsets:
             reach("sinks.read")
             self._heartbeats.in_hand = len(found.documents)
-            if not await self._store(store, consumer, found):
+            spans = () if self.tracer is None else tracing.spans(self.tracer, self._config, found)
+            kept = await self._store(store, consumer, found)
+            tracing.end(spans, kept=kept)
+            if not kept:
                 return
             reach("sinks.written")
         # Also without a new batch: an earlier commit may have failed.

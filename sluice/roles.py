@@ -15,7 +15,7 @@ async def ingress(context: Context) -> None:
     from ingress.producer import PartitionMismatch
     from schemas.kafka import MissingPartition
     from schemas.kinds import KINDS
-    from sluice import answers, connections, reports
+    from sluice import answers, connections, reports, tracing
     from sluice.config_log import ConfigLog
     from sluice.operations.api import desks
     from sluice.steering import Steering
@@ -27,6 +27,7 @@ async def ingress(context: Context) -> None:
         connections.spool(context, "ingress"),
         answers.answers(context) as store,
         reports.reports(context) as told,
+        tracing.tracer(context, "ingress") as tracer,
         desks(context, kafka, config.slot) as operations,
     ):
         steering = Steering(context.settings, lambda steer: registry.name(steer.aliases))
@@ -38,7 +39,12 @@ async def ingress(context: Context) -> None:
             governed, ours = ConfigLog(kafka, context.clock, KINDS), http.ctx.gateway
             steering.follow(governed.objects)
             ours.govern(governed)
-            ours.operations, ours.routing, ours.reports = operations, steering, told
+            ours.operations, ours.routing, ours.reports, ours.tracer = (
+                operations,
+                steering,
+                told,
+                tracer,
+            )
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)
             except OSError as error:
@@ -55,7 +61,7 @@ async def ingress(context: Context) -> None:
 async def streams(context: Context) -> None:
     """Kafka in, Kafka out."""
     from providers.dialogue import converse
-    from sluice import answers, batching, budgeting, caching, connections
+    from sluice import answers, batching, budgeting, caching, connections, tracing
     from sluice.routing import routed
     from streams import app, topology
     from streams.keys import Keys
@@ -84,6 +90,7 @@ async def streams(context: Context) -> None:
         async with (
             connections.config_log(context, kafka) as governed,
             caching.cached(context, router, registry.price) as cached,
+            tracing.tracer(context, "streams") as caller.tracer,
             budgeting.budgeted(
                 context, kafka, governed.objects, router, registry.pricing
             ) as budgets,
@@ -111,28 +118,28 @@ async def streams(context: Context) -> None:
             worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
             worker.inflight.cancellations.finishes = router.finishes
             batching.attach(sharing, worker)
-            worker.beat.breakers, worker.beat.cache = troubled, cached.report
-            worker.control.on_purge, worker.handling.prices = cached.purge, registry.pricing
+            worker.beat.breakers, worker.beat.cache, worker.control.on_purge = (
+                troubled,
+                cached.report,
+                cached.purge,
+            )
+            worker.handling.prices, worker.handling.tracer = registry.pricing, caller.tracer
             await app.run(worker, context.stop, lambda: context.ready(""))
 
 
 async def sinks(context: Context) -> None:
     """Kafka in, stores out."""
     from sinks import runner
-    from sluice import connections
+    from sluice import connections, tracing
 
     kafka = connections.kafka_config(context.settings)
     async with connections.metrics(context):
         if not await connections.topics_made(context, kafka):
             return
-        await runner.run(
-            configs.sink_config(context.settings),
-            kafka,
-            context.clock,
-            context.metrics,
-            context.stop,
-            lambda: context.ready(""),
-        )
+        config = configs.sink_config(context.settings)
+        sink = runner.made(config, kafka, context.clock, context.metrics)
+        async with tracing.tracer(context, "sinks") as sink.tracer:
+            await sink.run(context.stop, lambda: context.ready(""))
 
 
 async def broker(context: Context) -> None:

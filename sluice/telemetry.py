@@ -12,6 +12,7 @@ import structlog
 from typing_extensions import override
 
 from schemas.clock import Clock, SystemClock
+from schemas.tracing import ABOUT, trace_id
 from sluice.settings import Settings, gateway
 from sluice.settings.kinds import LogLevel
 
@@ -78,6 +79,7 @@ def configure(settings: Settings, role: str, *, supervised: bool = False) -> Non
     bound = {} if supervised and not json else {"role": role}
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        about,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso" if json else "%H:%M:%S", utc=json, key="time"),
         redact,
@@ -119,6 +121,16 @@ def _also(bound: dict[str, str]) -> structlog.typing.Processor:
         return {**bound, **event}
 
     return add
+
+
+def about(_logger: Any, _method: str, event: Event) -> Event:
+    """The request that the code at work is about, and its trace, where the event does not say it."""
+    if (found := ABOUT.get()) is not None:
+        request_id, traceparent = found
+        event.setdefault("request_id", request_id)
+        if event["request_id"] == request_id and (trace := trace_id(traceparent)) is not None:
+            event.setdefault("trace_id", trace)
+    return event
 
 
 def redact(_logger: Any, _method: str, event: Event) -> Event:

@@ -22,12 +22,14 @@ from schemas.exchange import ErrorInfo, Exchange, Timings, request_body
 from schemas.faultpoints import reach
 from schemas.metrics import Metrics
 from schemas.replies import Address, Chunk, Completed, Failed, Started
-from schemas.requests import Position, request_id_of
+from schemas.requests import request_id_of
 from schemas.topics import Topics
+from schemas.tracing import Tracer
+from streams import tracing
 from streams.answers import Answer, Sender
 from streams.costs import Prices, no_prices
 from streams.dead_letters import DeadLetters
-from streams.delivery import Delivery, Message
+from streams.delivery import Delivery, Message, position_of
 from streams.log import Undeliverable
 from streams.outcomes import Outcomes
 from streams.settlement import Result, Times, head_of, settle
@@ -58,6 +60,7 @@ class Handling:
         self._metrics = metrics
         self.may_reply_to: Callable[[str], bool] = lambda topic: True
         self.prices: Prices = no_prices
+        self.tracer: Tracer | None = None  # None: nothing is traced
 
     async def run(self, delivery: Delivery, *, redelivered: bool) -> None:
         """Bring a request to its outcome; returns when its offsets may be finished.
@@ -127,9 +130,11 @@ class Handling:
             return  # a copy of what ended here or in an owner that stopped in order
         call = Call(delivery.request, delivery.envelope, delivery.waits)
         call.key = delivery.key
+        call.span = tracing.process(self.tracer, delivery)
         try:
             await self._settled(delivery, call, redelivered=redelivered)
         finally:
+            tracing.processed(call.span, delivery)
             if call.release is not None:
                 call.release()
 
@@ -283,9 +288,8 @@ class Handling:
         if (to := await self._allowed(to)) is None:
             return
         error: GatewayError = InvalidRequest(reason)
-        position = Position(message.topic, message.partition, message.offset)
         headers = h.first(message.headers)
-        request_id = request_id_of(headers, position)
+        request_id = request_id_of(headers, position_of(message))
         answer = Answer(self._sender, request_id, to, 1)
         answer.start(Started(error.status, JSON, "", ""))
         await answer.finish(error_body(_dialect(headers), error), failed=True)

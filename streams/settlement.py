@@ -132,7 +132,7 @@ def settle(
         client=request.client,
         client_ip=request.client_ip,
         client_request_id=request.client_request_id,
-        traceparent=request.traceparent,
+        traceparent=request.traceparent if call.span is None else call.span.traceparent,
         provider=provider or None,
         rule=call.rule,
         response_model=result.terminal.response_model,

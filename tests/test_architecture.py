@@ -57,8 +57,8 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "ingress/resume.py": ("tests/ingress/api/test_requests.py", "seen in what is fetched"),
     "ingress/api/admin_routing.py": ("tests/e2e/test_routing_sets.py", "workers follow, or nobody"),
     "ingress/api/admin_cache.py": ("tests/e2e/test_cache.py", "workers forget, or nobody does"),
-    "ingress/intake.py": ("tests/ingress/api/test_chat.py", "every route is answered by it"),
     "ingress/api/live.py": ("tests/ingress/test_live.py", "what watchers are told comes by it"),
+    "ingress/intake.py": ("tests/ingress/api/test_chat.py", "every route is answered by it"),
     "providers/dialects/openai_responses/client.py": (
         "tests/providers/dialects/openai_responses/test_sdk.py",
         "what it writes, the SDK reads",
@@ -135,6 +135,11 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "schemas/metrics.py": ("tests/sluice/test_scrape.py", "read as Prometheus reads it"),
     "schemas/replies.py": ("tests/streams/test_answers.py", "records as a worker writes them"),
     "schemas/topics.py": ("tests/sluice/test_topics.py", "the table as it stands on a cluster"),
+    "ingress/tracing.py": ("tests/e2e/test_tracing.py", "a trace is one over all processes"),
+    "schemas/tracing.py": ("tests/e2e/test_tracing.py", "a trace is one over all processes"),
+    "sinks/tracing.py": ("tests/e2e/test_tracing.py", "a trace is one over all processes"),
+    "sluice/tracing.py": ("tests/e2e/test_tracing.py", "a trace is one over all processes"),
+    "streams/tracing.py": ("tests/e2e/test_tracing.py", "a trace is one over all processes"),
     "schemas/usage.py": (
         "tests/providers/dialects/openai_chat/test_usage.py",
         "numbers as providers give them",
@@ -163,7 +168,10 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     ),
     "sinks/rollups.py": ("tests/contracts/test_reports.py", "sums that all stores agree on"),
     "sinks/mongodb_reports.py": ("tests/contracts/test_reports.py", "the contract that all keep"),
-    "sinks/postgresql_reports.py": ("tests/contracts/test_reports.py", "the contract that all keep"),
+    "sinks/postgresql_reports.py": (
+        "tests/contracts/test_reports.py",
+        "the contract that all keep",
+    ),
     "sinks/sql_reports.py": ("tests/contracts/test_reports.py", "what two stores are asked"),
     "sinks/sqlite_reports.py": ("tests/contracts/test_reports.py", "the contract that all keep"),
     "sinks/sqlite_answers.py": ("tests/contracts/test_answers.py", "the contract that both keep"),

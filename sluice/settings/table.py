@@ -14,6 +14,7 @@ from sluice.settings import (
     routing,
     semantic,
     spool,
+    telemetry,
     upstream,
     work,
 )
@@ -35,6 +36,7 @@ GROUPS: tuple[Group, ...] = (
     work.STREAMS_GROUP,
     work.STORES_GROUP,
     gateway.LOG_GROUP,
+    telemetry.GROUP,
     gomodel.GROUP,
     gateway.INTERNAL_GROUP,
 )

@@ -14,6 +14,7 @@ from schemas.exchange import Attempt, Cached
 from schemas.idempotency import Key
 from schemas.replies import Reply
 from schemas.requests import Request
+from schemas.tracing import Span
 from streams.caches.lookup import Lookup
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Call:
         "repeats",
         "request",
         "rule",
+        "span",
         "streamed",
         "target",
         "upstream_started",
@@ -66,6 +68,7 @@ class Call:
         self.found: Found | None = None  # what the semantic cache is to learn from its answer
         self.waits = waits
         self.key: Key | None = None  # its idempotency key
+        self.span: Span | None = None  # while it is traced
         self.repeats: str | None = None  # the request of the same key whose answer it is given
         self.release: Callable[[], None] | None = None  # to be called when its outcome is recorded
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from providers.base import Answered, Decoder, Dialogue, Opaque, Target
+from providers.base import Answered, Decoder, Dialogue, Opaque, Target, UpstreamRequest
 from providers.passed_on import passed_on, relayed
 from providers.transport import Transport, UpstreamResponse
 from schemas.clock import Clock, rfc3339
@@ -18,8 +18,10 @@ from schemas.exchange import Attempt
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
 from schemas.requests import Request
+from schemas.tracing import Tracer
 from schemas.usage import Usage
 from streams.stages import Call, Replies
+from streams.tracing import ProviderSpan
 
 ERROR_BODY_BYTES = 1 << 20
 _PREVIOUS = b"previous_response_id"
@@ -63,6 +65,7 @@ class Caller:
         recall: Recalls | None = None,
     ) -> None:
         """`recall` makes a request whole that continues another, as far as the target needs it."""
+        self.tracer: Tracer | None = None  # None: nothing is traced
         self._targets = targets
         self._converse = converse
         self._transport = transport
@@ -130,9 +133,7 @@ class Caller:
     async def _asked(self, call: Call, target: Target, dialogue: Dialogue) -> Replies:
         attempt = _Attempt(call, target, self._clock)
         try:
-            sent = dialogue.sent
-            if target.endpoint.proxy is not None:
-                sent = replace(sent, proxy=target.endpoint.proxy)
+            sent = self._sent(attempt, dialogue)
             # What is relayed does not say whether it is a stream.
             expected = call.streamed and call.request.relay is None
             async with self._transport.send(sent, content_expected=expected) as response:
@@ -145,14 +146,7 @@ class Caller:
                     return
                 if call.request.relay is not None:
                     call.streamed = not response.content_type.startswith(JSON)
-                yield Started(
-                    response.status,
-                    dialogue.media_type(response.content_type),
-                    target.instance,
-                    target.model,
-                    _http_headers(call.request, response, dialogue),
-                    _length(response),
-                )
+                yield _started(attempt, response, dialogue)
                 decoder = dialogue.decoder(response.content_type)
                 call.abort = decoder.abort
                 async with aclosing(_decoded(response, decoder)) as replies:
@@ -168,6 +162,15 @@ class Caller:
         finally:
             self._note(attempt)
 
+    def _sent(self, attempt: _Attempt, dialogue: Dialogue) -> UpstreamRequest:
+        sent, target = dialogue.sent, attempt.target
+        if target.endpoint.proxy is not None:
+            sent = replace(sent, proxy=target.endpoint.proxy)
+        if self.tracer is None:
+            return sent
+        attempt.span = ProviderSpan(self.tracer, attempt.call, target, sent)
+        return attempt.span.carried(sent)
+
     def _note(self, attempt: _Attempt) -> None:
         attempt.close()
         provider = attempt.target.instance
@@ -180,6 +183,20 @@ class Caller:
             self._metrics.histogram("sluice_first_token_seconds", provider).observe(
                 first - attempt.begun
             )
+
+
+def _started(attempt: _Attempt, response: UpstreamResponse, dialogue: Dialogue) -> Started:
+    media_type = dialogue.media_type(response.content_type)
+    if attempt.span is not None:
+        attempt.span.begun(media_type)
+    return Started(
+        response.status,
+        media_type,
+        attempt.target.instance,
+        attempt.target.model,
+        _http_headers(attempt.call.request, response, dialogue),
+        _length(response),
+    )
 
 
 def _length(response: UpstreamResponse) -> int | None:
@@ -236,6 +253,7 @@ class _Attempt:
         self._error: str | None = None
         self._usage: Usage | None = None
         self.first_content: float | None = None  # monotonic seconds
+        self.span: ProviderSpan | None = None  # while it is traced
         if call.upstream_started is None:
             call.upstream_started = self.begun
 
@@ -248,9 +266,14 @@ class _Attempt:
         elif isinstance(reply, Failed):
             self._error = reply.error.code
             self._usage = reply.usage
+        if self.span is not None:
+            self.span.note(reply)
 
     def close(self) -> None:
         self.duration = round(self._clock.monotonic() - self.begun, 6)
+        if self.span is not None:
+            first = self.first_content
+            self.span.end(self.status, self.duration, None if first is None else first - self.begun)
         self.call.attempts.append(
             Attempt(
                 self.target.instance,

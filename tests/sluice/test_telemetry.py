@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
+from schemas.tracing import ABOUT
 from sluice import telemetry
 from sluice.settings import load
 
@@ -45,6 +46,20 @@ def log_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     logging.getLogger().setLevel(logging.WARNING)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
+    ABOUT.set(None)
+
+
+def test_a_line_names_its_request_and_its_trace(log_lines: Any) -> None:
+    """What is logged while a request is worked on has its id and trace; a line about another has not."""
+    lines = log_lines()
+    ABOUT.set(("r1", f"00-{'a' * 32}-{'b' * 16}-01"))
+    structlog.get_logger().info("mine")
+    structlog.get_logger().info("another", request_id="r2")
+    logging.getLogger("library").warning("also mine")
+    mine, another, library = map(json.loads, lines())
+    assert (mine["request_id"], mine["trace_id"]) == ("r1", "a" * 32)
+    assert (another["request_id"], "trace_id" in another) == ("r2", False)
+    assert (library["request_id"], library["trace_id"]) == ("r1", "a" * 32)
 
 
 def test_events_are_json_with_their_role(log_lines: Any) -> None:
