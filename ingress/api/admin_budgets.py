@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from msgspec.structs import asdict, replace
 from ingress.admin import Asking, Said, answered
 from ingress.caller import tidy_path
 from ingress.guards import IncomingRequest
+from ingress.spending import spent
 from ingress.wire import Answer
 from schemas.budgets import (
     ANCHORS,
@@ -23,7 +25,7 @@ from schemas.budgets import (
     budget_name,
     window,
 )
-from schemas.clock import rfc3339
+from schemas.clock import from_rfc3339, rfc3339
 from schemas.costs import NANO, nano
 from schemas.errors import InvalidRequest, NotFound
 
@@ -110,7 +112,11 @@ async def _list(asking: Asking) -> Said:
     now = asking.gateway.clock.time()
     table = asking.objects.objects.table(BUDGETS)
     found = sorted((each for _, each in table), key=lambda each: each.name)
-    shown = [_view(asking, each, now) for each in found]
+    shown = []
+    for each in found:
+        view = _view(asking, each, now)
+        begin = from_rfc3339(view["period_start"])
+        shown.append(view | await spent(asking.gateway.reports, each, begin, now))
     return Said({"budgets": shown, "server_time": rfc3339(now)})
 
 
@@ -225,7 +231,7 @@ def _seconds(period: str) -> int:
     raise InvalidRequest(f"`period` must be {', '.join(PERIODS)}, or seconds.", param="period")
 
 
-def _view(asking: Asking, each: Budget, now: float) -> dict[str, object]:
+def _view(asking: Asking, each: Budget, now: float) -> dict[str, Any]:
     anchors = asking.objects.objects.table(ANCHORS).get(ANCHORS_NAME) or Anchors()
     begin, end = window(each.period_seconds, anchors, now)
     return {

@@ -7,11 +7,12 @@ import * as live from "./pages/live.js";
 import * as flow from "./pages/flow.js";
 import * as usage from "./pages/usage.js";
 import * as keys from "./pages/keys.js";
+import * as budgets from "./pages/budgets.js";
 import * as cache from "./pages/cache.js";
 import * as letters from "./pages/letters.js";
 import * as models from "./pages/models.js";
 
-const PAGES = { overview, live, flow, usage, keys, models, cache, "dead-letters": letters };
+const PAGES = { overview, live, flow, usage, keys, budgets, models, cache, "dead-letters": letters };
 const main = document.getElementById("main");
 let leave = () => {};
 

@@ -12,7 +12,7 @@ from tests.gateway import KEY, Gateway
 
 pytestmark = pytest.mark.xdist_group("dashboard")
 
-PAGES = ("overview", "live", "flow", "usage", "keys", "models", "dead-letters")
+PAGES = ("overview", "live", "flow", "usage", "keys", "budgets", "models", "dead-letters")
 # What a page shows when its data are there.
 STANDS = {
     "overview": ".cards .figure",
@@ -20,6 +20,7 @@ STANDS = {
     "flow": ".picture .box",
     "usage": "main h2",
     "keys": "main button",
+    "budgets": "main .scroll, main .empty",
     "models": "main tbody tr",
     "dead-letters": "main .scroll, main .empty",
 }
