@@ -3,6 +3,7 @@
 GatewayError
 ├── InvalidRequest                  400  the caller's mistake
 │   ├── ModelAccessDenied 400, ContextLengthExceeded 400, ContentFiltered 400
+│   ├── GuardrailBlocked 400
 │   ├── PreviousResponseNotFound 400, Unauthorized 401, PermissionDenied 403
 │   ├── NotFound                    404
 │   │   └── ModelNotFound 404, ResponseNotFound 404
@@ -18,6 +19,7 @@ GatewayError
 ├── Interrupted                     502  a worker died after bytes had gone out
 ├── Overloaded                      503  our limits
 ├── LogUnavailable 503, StoreUnavailable 503  Kafka or the store of answers is away
+├── GuardrailUnavailable            503  a guardrail cannot decide, and nothing goes on without it
 ├── NotCached                       504  only a kept answer was wanted
 └── Expired                         504  the deadline passed
 
@@ -70,6 +72,12 @@ class ContentFiltered(InvalidRequest):
     """The provider's content filter refused the request."""
 
     code = "content_filter"
+
+
+class GuardrailBlocked(InvalidRequest):
+    """A guardrail of this gateway refused the request or its answer: the message names it."""
+
+    code = "guardrail_blocked"
 
 
 class ModelAccessDenied(InvalidRequest):
@@ -279,6 +287,15 @@ class StoreUnavailable(GatewayError):
 
     status = 503
     code = "store_unavailable"
+    type = "server_error"
+    retryable = True
+
+
+class GuardrailUnavailable(GatewayError):
+    """A guardrail that this request must pass cannot decide at the moment."""
+
+    status = 503
+    code = "guardrail_unavailable"
     type = "server_error"
     retryable = True
 

@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from schemas.claims import Claim
 from schemas.costs import Cost
+from schemas.guardrails import Verdict
 from schemas.requests import RELAYED, Position, Request
 from schemas.usage import Usage
 
@@ -131,6 +132,8 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch_id: str | None = None  # the batch of which it was a line, under this name
     custom_id: str | None = None
     repeats: str | None = None  # the request of the same idempotency key whose answer it was given
+    workflow: str | None = None  # the version that said which features and guardrails apply
+    guardrails: tuple[Verdict, ...] = ()  # what each of them said, in order
     http_headers: dict[str, str] | UnsetType = UNSET  # upstream headers that were passed on
     keep: bool = False  # the answer can be asked for again by the request's id
 

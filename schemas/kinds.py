@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.budgets import ANCHORS, BUDGETS, LIMITS
+from schemas.guardrails import GUARDRAILS
 from schemas.keys import KEYS
 from schemas.objects import Kind
 from schemas.routing_sets import ROUTING
+from schemas.workflows import WORKFLOWS
 
-KINDS: tuple[Kind[Any], ...] = (KEYS, ROUTING, BUDGETS, LIMITS, ANCHORS)
+KINDS: tuple[Kind[Any], ...] = (KEYS, GUARDRAILS, WORKFLOWS, ROUTING, BUDGETS, LIMITS, ANCHORS)

@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 from schemas.clock import from_rfc3339, rfc3339
 from schemas.costs import Cost
 from schemas.exchange import Attempt, Cached, ErrorInfo, Exchange, Timings
+from schemas.guardrails import Verdict
 from schemas.requests import Position
 from schemas.usage import Usage
 from sinks.bodies import StoredBody, as_text, stored, without_content
@@ -84,6 +85,8 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     attempts: tuple[Attempt, ...]
     cache: Cached | None = None
     repeats: str | None = None
+    workflow: str | None = None
+    guardrails: tuple[Verdict, ...] = ()
     batch_id: str | None = None
     custom_id: str | None = None
     delivery_attempt: int
@@ -127,6 +130,8 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         attempts=exchange.attempts,
         cache=exchange.cache,
         repeats=exchange.repeats,
+        workflow=exchange.workflow,
+        guardrails=exchange.guardrails,
         batch_id=exchange.batch_id,
         custom_id=exchange.custom_id,
         delivery_attempt=exchange.delivery_attempt,

@@ -61,14 +61,13 @@ async def ingress(context: Context) -> None:
 async def streams(context: Context) -> None:
     """Kafka in, Kafka out."""
     from providers.dialogue import converse
-    from sluice import answers, batching, budgeting, caching, connections, tracing
+    from sluice import answers, batching, budgeting, caching, connections, guarding, tracing
     from sluice.routing import routed
     from streams import app, topology
     from streams.keys import Keys
     from streams.recall import Recall
     from streams.stages import Handler
     from streams.stages.call import Caller
-    from streams.stages.claims import Claims
     from streams.stages.idempotency import Idempotency, Read
     from streams.stages.resources import Resources
 
@@ -90,17 +89,18 @@ async def streams(context: Context) -> None:
         async with (
             connections.config_log(context, kafka) as governed,
             caching.cached(context, router, registry.price) as cached,
-            tracing.tracer(context, "streams") as caller.tracer,
             budgeting.budgeted(
                 context, kafka, governed.objects, router, registry.pricing
             ) as budgets,
+            guarding.guarded(context, governed.objects, router, registry, transport) as guards,
+            tracing.tracer(context, "streams") as caller.tracer,
         ):
             steering.follow(governed.objects)
 
             def pipeline(keys: Keys, read: Read) -> Handler:
                 return topology.pipeline(
                     caller,
-                    claims=lambda handler: Claims(handler, spool, config.max_held_bytes),
+                    before=guards.behind_claims(spool, config.max_held_bytes),
                     idempotency=lambda handler: Idempotency(
                         handler, keys, read, context.clock, context.metrics
                     ),
@@ -118,12 +118,13 @@ async def streams(context: Context) -> None:
             worker = app.Worker(config, kafka, pipeline, context.clock, context.metrics)
             worker.inflight.cancellations.finishes = router.finishes
             batching.attach(sharing, worker)
+            worker.control.on_purge, worker.handling.masks = cached.purge, guards.policy
+            worker.handling.prices, worker.handling.tracer = registry.pricing, caller.tracer
             worker.beat.breakers, worker.beat.cache, worker.control.on_purge = (
                 troubled,
                 cached.report,
                 cached.purge,
             )
-            worker.handling.prices, worker.handling.tracer = registry.pricing, caller.tracer
             await app.run(worker, context.stop, lambda: context.ready(""))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import structlog
 
 from schemas import headers as h
@@ -52,3 +54,8 @@ def _milliseconds(seconds: float | None) -> bytes:
     """Kafka's own -1 where a record has no time."""
     value = -1 if seconds is None else int(seconds * 1000)
     return value.to_bytes(8, "big", signed=True)
+
+
+def reason_of(error: Exception) -> str:
+    """What a letter says of a fault of ours."""
+    return "".join(traceback.format_exception(error))

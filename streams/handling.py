@@ -7,7 +7,6 @@ work and loses none.
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import assert_never
@@ -28,8 +27,9 @@ from schemas.tracing import Tracer
 from streams import tracing
 from streams.answers import Answer, Sender
 from streams.costs import Prices, no_prices
-from streams.dead_letters import DeadLetters
+from streams.dead_letters import DeadLetters, reason_of
 from streams.delivery import Delivery, Message, position_of
+from streams.guardrails.masks import Masks, NoMasks
 from streams.log import Undeliverable
 from streams.outcomes import Outcomes
 from streams.settlement import Result, Times, head_of, settle
@@ -60,6 +60,7 @@ class Handling:
         self._metrics = metrics
         self.may_reply_to: Callable[[str], bool] = lambda topic: True
         self.prices: Prices = no_prices
+        self.masks: Masks = NoMasks()
         self.tracer: Tracer | None = None  # None: nothing is traced
 
     async def run(self, delivery: Delivery, *, redelivered: bool) -> None:
@@ -78,8 +79,7 @@ class Handling:
 
     async def _give_up(self, delivery: Delivery, error: Exception) -> None:
         """The last resort: nothing of the request itself is used but its bytes and its id."""
-        reason = "".join(traceback.format_exception(error))
-        await self._bury(delivery, type(error).__qualname__, reason)
+        await self._bury(delivery, type(error).__qualname__, reason_of(error))
         failure = InternalError()
         now = rfc3339(self._clock.time())
         exchange = Exchange(
@@ -154,6 +154,7 @@ class Handling:
         reach("streams.answered")
         if delivery.floor is None:
             delivery.floor = self._outcomes.end(delivery.message.partition)
+        self.masks.before(call)
         await self._record(delivery, settle(delivery, call, result, times, self.prices))
         self._metrics.counter("sluice_outcomes", result.outcome).inc()
         if not answer.begun:
@@ -227,8 +228,7 @@ class Handling:
         except Exception as error:
             delivery.stoppable = False
             log.exception("request_crashed", request_id=call.request.request_id)
-            reason = "".join(traceback.format_exception(error))
-            await self._bury(delivery, type(error).__qualname__, reason)
+            await self._bury(delivery, type(error).__qualname__, reason_of(error))
             failure = InternalError()
             return result.failed(Failed(failure, failure.status), "failed", begun=answer.begun)
         finally:
@@ -279,7 +279,7 @@ class Handling:
         attempt = exchange.delivery_attempt + 1
         answer = Answer(self._sender, delivery.request.request_id, to, attempt, replay=True)
         answer.start(head_of(exchange))
-        body = exchange.response.content() if exchange.response else b""
+        body = self.masks.again(delivery.request, delivery.envelope, exchange)
         await answer.finish(body, failed=exchange.error is not None)
 
     async def refuse(self, message: Message, reason: str, to: Address | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from schemas import envelopes, exchange as exchanges
 from schemas.clock import Clock, rfc3339
@@ -108,6 +108,7 @@ def settle(
     provider = call.winner.instance if call.winner is not None else head.provider
     model = call.winner.model if call.winner is not None else head.model
     error = result.error
+    guarded = call.guarded
     answer = b"".join([*result.body, result.final])
     usage = usage_of(request, result.terminal.usage, call.attempts, answer)
     return Exchange(
@@ -125,10 +126,15 @@ def settle(
         delivery_attempt=delivery.attempt,
         kafka=delivery.position,
         timings=times.timings(request.created, call),
-        request=exchanges.request_body(request),
+        request=exchanges.request_body(request)
+        if guarded is None or guarded.body is None or request.claim is not None
+        else exchanges.Body(Raw(guarded.body)),
         response=exchanges.claimed_body(head.claim, result.content_type)
         if head.claim is not None
-        else exchanges.any_body(answer, result.content_type),
+        else exchanges.any_body(
+            answer if guarded is None else guarded.answer(result.body, result.final, error),
+            result.content_type,
+        ),
         client=request.client,
         client_ip=request.client_ip,
         client_request_id=request.client_request_id,
@@ -145,6 +151,8 @@ def settle(
         attempts=tuple(call.attempts),
         cache=with_savings(call.cached, provider, model, prices),
         repeats=call.repeats,
+        workflow=None if guarded is None else guarded.workflow.id,
+        guardrails=() if guarded is None else tuple(guarded.verdicts),
         batch_id=request.line.batch if request.line else None,
         custom_id=request.line.custom_id if request.line else None,
         http_headers=head.http_headers or UNSET,

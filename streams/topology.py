@@ -1,6 +1,6 @@
 """What happens to a request, top to bottom. The only file with `@app.agent`.
 
-llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ claims ─▶ idempotency ─▶ resources ─▶ failover ─▶ call ─▶ provider
+llm.requests ─▶ process ─▶ Inflight ─▶ Handling ─▶ claims ─▶ guardrails ─▶ idempotency ─▶ resources ─▶ failover ─▶ call ─▶ provider
                                           │
                                           ├─▶ llm.exchanges   the outcome, first
                                           ├─▶ llm.replies     its last piece, then
@@ -22,7 +22,7 @@ from streams.stages import Handler, Stage, compose
 def pipeline(
     call: Handler,
     *,
-    claims: Stage,
+    before: Sequence[Stage],
     idempotency: Stage,
     resources: Stage,
     failover: Stage,
@@ -30,7 +30,7 @@ def pipeline(
 ) -> Handler:
     """The stages around the provider's call, outermost first."""
     return compose(
-        claims,  # bodies that were too large for the log are fetched
+        *before,  # bodies that were too large for the log are fetched; guardrails
         idempotency,  # one call for all requests with one key
         resources,  # files and batches: as many calls as it takes
         *cached,  # kept answers, equal calls under way, then budgets; what is off is not there

@@ -107,7 +107,6 @@ GROUP = Group(
         _told("USAGE_ENABLED", BOOLEAN, True, "every exchange has its usage", "usage records"),
         _told("USAGE_BUFFER_SIZE", _COUNT, 1000, _BUFFERS, "records that wait to be stored"),
         _told("USAGE_FLUSH_INTERVAL", _WAIT, 5.0, _BUFFERS, "time between two writes"),
-        _told("GUARDRAILS_ENABLED", BOOLEAN, False, _GOVERNANCE, "guardrails"),
         _told(
             "ENABLE_GUARDRAILS_FOR_BATCH_PROCESSING",
             BOOLEAN,
@@ -210,7 +209,6 @@ PREFIXES: dict[str, str] = {}
 # Tables of config.yaml that are no settings.
 TABLES = {
     "budgets.user_paths": _GOVERNANCE,
-    "guardrails.rules": _GOVERNANCE,
 }
 # Keys of config.yaml that are called otherwise than their variables.
 KEYS = {

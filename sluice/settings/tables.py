@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from providers.aliases import Alias, AliasTarget
 from providers.configured import Given, fields_of
 from providers.vendors import VENDORS
+from schemas.guardrails import Guardrail
 from schemas.prices import Metadata, Pricing
-from sluice.settings import routes
+from sluice.settings import guardrail_rules, routes
 from sluice.settings.faults import Faults
 from sluice.settings.routes import Routes
 
@@ -22,7 +23,11 @@ Table = dict[str, Any]
 NAMES = ("providers", "aliases", "model_overrides", "prices")
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # Of these tables only some members are no settings.
-PARTS = {"routing": ("rules", "fallbacks"), "fallback": ("overrides", "manual")}
+PARTS = {
+    "guardrails": ("rules",),
+    "routing": ("rules", "fallbacks"),
+    "fallback": ("overrides", "manual"),
+}
 
 
 class Tables(msgspec.Struct):
@@ -33,6 +38,7 @@ class Tables(msgspec.Struct):
     overrides: dict[str, tuple[str, ...]]
     metadata: dict[str, Metadata]
     routes: Routes = Routes()
+    guardrails: dict[str, tuple[int, Guardrail]] = {}  # step and guardrail
 
 
 def understood(tables: Mapping[str, object], faults: Faults) -> Tables:
@@ -43,6 +49,7 @@ def understood(tables: Mapping[str, object], faults: Faults) -> Tables:
         overrides=dict(_overrides(tables.get("model_overrides") or {}, faults)),
         metadata=_metadata(tables, faults),
         routes=routes.understood(tables, faults),
+        guardrails=guardrail_rules.understood(tables, faults),
     )
 
 

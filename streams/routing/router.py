@@ -160,6 +160,8 @@ class Router:
         config = self._config
         if config.mode == "off" and not config.modes:
             return ()
+        if call.features is not None and not call.features.fallback:
+            return ()
         called = [model]
         if target is not None:
             called += [f"{target.instance}/{target.model}", target.model]

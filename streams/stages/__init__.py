@@ -15,10 +15,12 @@ from schemas.idempotency import Key
 from schemas.replies import Reply
 from schemas.requests import Request
 from schemas.tracing import Span
+from schemas.workflows import Features
 from streams.caches.lookup import Lookup
 
 if TYPE_CHECKING:
     from streams.caches.meaning.finding import Found
+    from streams.guardrails.guarded import Guarded
 
 
 def _nobody(waits: bool) -> None:
@@ -33,8 +35,10 @@ class Call:
         "attempts",
         "cached",
         "envelope",
+        "features",
         "first_content",
         "found",
+        "guarded",
         "key",
         "lookup",
         "release",
@@ -69,6 +73,8 @@ class Call:
         self.waits = waits
         self.key: Key | None = None  # its idempotency key
         self.span: Span | None = None  # while it is traced
+        self.features: Features | None = None  # what its workflow does for it; None: everything
+        self.guarded: Guarded | None = None  # what its guardrails note; None: there are none
         self.repeats: str | None = None  # the request of the same key whose answer it is given
         self.release: Callable[[], None] | None = None  # to be called when its outcome is recorded
 

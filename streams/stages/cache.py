@@ -63,6 +63,8 @@ class ExactCache:
     def __call__(self, call: Call) -> Replies:
         if call.request.operation not in _ASKED:
             return self._handler(call)
+        if call.features is not None and not call.features.cache:
+            return self._bypassed(call)
         try:
             lookup = self._lookup(call)
         except GatewayError:
