@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aiokafka import TopicPartition
@@ -61,6 +61,7 @@ class Gateway:
     objects: ObjectLog | None = None  # None: nothing is governed but by settings
     operations: Operations | None = None  # what operators can ask of the log
     routing: Checker | None = None  # who knows whether rules are right
+    guardrails: Collection[str] = ()
     _keys: Keys | None = None
 
     def __init__(
@@ -107,9 +108,10 @@ class Gateway:
         self.loops: list[asyncio.Task[None]] = []
         self.draining = False
 
-    def govern(self, objects: ObjectLog) -> None:
-        """Before `start`: keys and all else on `llm.config` are followed from then on."""
-        self.objects = objects
+    def govern(self, objects: ObjectLog, guardrails: Collection[str] = ()) -> None:
+        """Before `start`: keys and all else on `llm.config` are followed from then on. `guardrails`: names of
+        those in the settings."""
+        self.objects, self.guardrails = objects, guardrails
         self._keys = Keys(objects.objects.table(KEYS))
         self.auth = Auth(self.config.master_key, self._keys)
 

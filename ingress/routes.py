@@ -20,6 +20,7 @@ from ingress.api.admin_budgets import (
     settings as budget_settings,
 )
 from ingress.api.admin_cache import cache_overview, purge
+from ingress.api.admin_guardrails import guardrail, guardrails, types as guardrail_types
 from ingress.api.admin_keys import change_key, deactivate_key, key, keys, rotate_key
 from ingress.api.admin_log import (
     dead_letter,
@@ -30,6 +31,7 @@ from ingress.api.admin_log import (
     replays,
 )
 from ingress.api.admin_routing import routing_set, routing_sets
+from ingress.api.admin_workflows import deactivate_workflow, names, workflow, workflows
 from ingress.api.chat import chat
 from ingress.api.completions import completions
 from ingress.api.dashboard import dashboard
@@ -143,6 +145,13 @@ ROUTES = (
     _any("/admin/api/v1/budgets/reset-one", ("POST",), reset_one),
     _any("/admin/api/v1/budgets/reset", ("POST",), reset_all),
     _any("/admin/api/v1/budgets/<user_path>/<period>", ("PUT", "DELETE"), budget),
+    _any("/admin/api/v1/guardrails", ("GET",), guardrails),
+    _any("/admin/api/v1/guardrails/types", ("GET",), guardrail_types),
+    _any("/admin/api/v1/guardrails/<name>", ("PUT", "DELETE"), guardrail),
+    _any("/admin/api/v1/workflows", ("GET", "POST"), workflows),
+    _any("/admin/api/v1/workflows/guardrails", ("GET",), names),
+    _any("/admin/api/v1/workflows/<name>", ("GET",), workflow),
+    _any("/admin/api/v1/workflows/<name>/deactivate", ("POST",), deactivate_workflow),
     _any("/admin/api/v1/limits", ("GET",), limits),
     _any("/admin/api/v1/limits/<name>", ("PUT", "DELETE"), limit),
     _any("/admin/api/v1/auth-keys", ("GET", "POST"), keys),

@@ -38,7 +38,7 @@ async def ingress(context: Context) -> None:
             http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
             governed, ours = ConfigLog(kafka, context.clock, KINDS), http.ctx.gateway
             steering.follow(governed.objects)
-            ours.govern(governed)
+            ours.govern(governed, context.settings.tables.guardrails)
             ours.operations, ours.routing, ours.reports, ours.tracer = (
                 operations,
                 steering,

@@ -119,6 +119,14 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "streams/budgets/redis.py": ("tests/contracts/test_accounts.py", "one of those it runs over"),
     "streams/budgets/ledger.py": ("tests/e2e/test_budgets.py", "is nothing without a log"),
     "sluice/budgeting.py": ("tests/e2e/test_budgets.py", "budgets as a worker has them"),
+    "ingress/api/admin_guardrails.py": (
+        "tests/gomodel/test_scenarios_admin.py",
+        "seen in what providers are sent",
+    ),
+    "ingress/api/admin_workflows.py": (
+        "tests/gomodel/test_scenarios_admin.py",
+        "seen in what providers are sent",
+    ),
     "ingress/api/admin_budgets.py": ("tests/e2e/test_budgets.py", "seen in who is refused"),
     "schemas/keys.py": ("tests/ingress/test_auth.py", "a value is one that is known again"),
     "ingress/keys.py": ("tests/ingress/test_auth.py", "one half of who may ask"),

@@ -1,6 +1,7 @@
 """Usage, audit, managed keys and budgets in the admin API: S06 to S10, S64, S65, S68, S75, S77, S78, S86 to
 S89."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -188,3 +189,98 @@ def test_gm_s87_gm_s88_gm_s89_a_budget_is_enforced(world: World) -> None:
     asked(world, "/s87-other", f"s87-{time.time_ns()}")
 
     assert world.client.delete(f"{ADMIN}/budgets/%2Fs87/daily").status_code < 300
+
+
+def guarded(world: World, name: str) -> Json:
+    """A workflow for the user path of that name, with a guardrail that says its own system prompt."""
+    config = {"mode": "override", "content": f"Prompt of {name}"}
+    rule = put(world, f"guardrails/{name}", {"type": "system_prompt", "config": config})
+    assert rule.status_code == 200, rule.text
+    payload = {"schema_version": 1, "guardrails": [{"ref": name, "step": 10}]}
+    body = {"name": name, "scope_user_path": f"/{name}", "workflow_payload": payload}
+    made = world.post(f"{ADMIN}/workflows", body)
+    assert made.status_code == 201, made.text
+    found: Json = made.json()
+    return found
+
+
+def sent_below(world: World, path: str, body: Json, name: str, wanted: str) -> Json:
+    """What the provider got, once workers follow what was set."""
+
+    def found() -> Json | None:
+        mark = f"{name} {time.time_ns()}"
+        where = "/v1/responses" if "input" in body else "/v1/chat/completions"
+        told = (
+            {"input": mark}
+            if "input" in body
+            else {"messages": [turn("system", "Mine"), turn("user", mark)]}
+        )
+        answer = world.post(where, body | told, x_gomodel_user_path=path)
+        assert answer.status_code == 200, answer.text
+        sent = world.sent(mark)
+        return sent if wanted in json.dumps(sent) else None
+
+    value: Json = becomes(found)
+    return value
+
+
+def turn(role: str, content: str) -> Json:
+    return {"role": role, "content": content}
+
+
+def test_gm_s56_gm_s58_a_guardrail_of_chats(world: World) -> None:
+    """It replaces the system prompt of what its workflow is for, and stands in the document."""
+    guarded(world, "s56")
+
+    sent = sent_below(world, "/s56/team", {"model": MODEL}, "s56", "Prompt of s56")
+
+    assert sent["messages"][0]["content"] == "Prompt of s56"
+    assert "Mine" not in json.dumps(sent)
+    asked(world, "/s56/team", "s56-request")
+    (verdict,) = world.stored("s56-request")["guardrails"]
+    assert (verdict["name"], verdict["action"]) == ("s56", "changed")
+
+
+def test_gm_s57_a_guardrail_of_responses(world: World) -> None:
+    """The same of the Responses API: its instructions."""
+    guarded(world, "s57")
+
+    sent = sent_below(world, "/s57", {"model": MODEL, "input": ""}, "s57", "Prompt of s57")
+
+    assert sent["instructions"] == "Prompt of s57"
+
+
+def test_gm_s67_gm_s76_gm_s79_workflows(world: World) -> None:
+    """One is shown by its id; a bad user path is refused by its name; a deactivated one is listed no more."""
+    made = guarded(world, "s67")
+    payload: Json = {"schema_version": 1}
+    bad = {"name": "s76", "scope_user_path": "/team/../alpha", "workflow_payload": payload}
+
+    shown = world.get(f"{ADMIN}/workflows/{made['id']}").json()
+    refused = world.post(f"{ADMIN}/workflows", bad)
+    again = guarded(world, "s67")
+    ended = world.post(f"{ADMIN}/workflows/{again['id']}/deactivate", {})
+
+    assert (shown["scope_type"], shown["scope_display"], shown["version"]) == ("path", "/s67", 1)
+    assert shown["effective_features"]["guardrails"] is True
+    assert refused.status_code == 400
+    assert "invalid scope_user_path" in refused.json()["detail"]
+    assert (again["version"], ended.status_code) == (2, 204)
+    listed = [each["name"] for each in world.get(f"{ADMIN}/workflows").json()]
+    assert "s67" not in listed
+
+
+def test_guardrails_are_described_kept_and_protected(world: World) -> None:
+    """Each type tells its fields; what is wrong is refused by name; one that a workflow has is not deleted."""
+    types = {each["type"]: each for each in world.get(f"{ADMIN}/guardrails/types").json()}
+    required = {each["key"] for each in types["webhook"]["fields"] if each["required"]}
+    assert required == {"url"}
+    wrong = put(world, "guardrails/wrong", {"type": "regex", "config": {"patterns": ["("]}})
+    assert (wrong.status_code, wrong.json()["param"]) == (400, "config")
+    made = guarded(world, "kept")
+    assert world.client.delete(f"{ADMIN}/guardrails/kept").status_code == 409
+
+    assert world.post(f"{ADMIN}/workflows/{made['id']}/deactivate", {}).status_code == 204
+    assert world.client.delete(f"{ADMIN}/guardrails/kept").status_code == 204
+    names = [each["name"] for each in world.get(f"{ADMIN}/guardrails").json()]
+    assert "kept" not in names

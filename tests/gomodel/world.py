@@ -188,7 +188,11 @@ async def _started(
     if bootstrap is None:
         bootstrap = (await block.enter_async_context(embedded_broker(folder))).bootstrap
     (folder / "config.yaml").write_text(ALIASES)
-    env = {"GOMODEL_MASTER_KEY": KEY, "SLUICE_REPLY_PARTITIONS": str(SLOTS)}
+    env = {
+        "GOMODEL_MASTER_KEY": KEY,
+        "SLUICE_REPLY_PARTITIONS": str(SLOTS),
+        "GUARDRAILS_ENABLED": "true",
+    }
     if mongodb:
         env |= {"STORAGE_TYPE": "mongodb", "MONGODB_URL": mongodb, "MONGODB_DATABASE": database}
     stack = Stack(folder, bootstrap, prefix, **env)
