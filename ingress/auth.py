@@ -22,6 +22,7 @@ KEY_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
 # https://cloud.google.com/docs/authentication/api-keys-use#using-with-rest
 KEY_PARAMETER = "key"
 _MASTER = Principal(MASTER)
+_UNREAD = "The keys are not known yet: ask again."
 
 
 class Auth:
@@ -52,15 +53,24 @@ class Auth:
         keys = self._keys
         if self._master is None and (keys is None or (keys.read and not keys)):
             return OPEN
-        for given in _given(headers, query):
+        for given in self._asked(headers, query):
             if self._is_master(given):
                 return _MASTER
             if keys is not None and (known := keys.find(given, now)) is not None:
                 check_place(known, path, ip)
                 return known.principal
         if keys is not None and not keys.read:
-            raise LogUnavailable("The keys are not known yet: ask again.", retry_after=1)
+            raise LogUnavailable(_UNREAD, retry_after=1)
         raise Unauthorized("This API key is not valid.")
+
+    def _asked(self, headers: Header, query: str) -> list[str]:
+        """The keys of the request; LogUnavailable where it is not known yet whether one is needed."""
+        try:
+            return _given(headers, query)
+        except Unauthorized:
+            if self._master is None and self._keys is not None and not self._keys.read:
+                raise LogUnavailable(_UNREAD, retry_after=1) from None
+            raise
 
     def _is_master(self, given: str) -> bool:
         # Header bytes that are not UTF-8 arrive as surrogates; they must compare, not raise.

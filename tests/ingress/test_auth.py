@@ -270,3 +270,13 @@ def _may(has: Role, needs: Role) -> bool:
     except PermissionDenied:
         return False
     return True
+
+
+def test_before_the_keys_are_read_nobody_is_refused_for_good() -> None:
+    """Without a master key it is not known yet whether a key is needed: who has none is told to ask again."""
+    auth = Auth(None, Keys(Table(KEYS)))
+
+    with pytest.raises(LogUnavailable):
+        auth.who(Header(), ip=None)
+    with pytest.raises(Unauthorized):
+        Auth("sk-master", Keys(Table(KEYS))).who(Header(), ip=None)

@@ -125,7 +125,7 @@ class TestRequests:
         """By the name that its client gave it; its caller is told."""
         name = new_name()
         headers = {"x-request-id": name}
-        body = {"model": "sim-2000-lorem-20", "messages": [{"role": "user", "content": "hi"}]}
+        body = {"model": "sim-20000-lorem-20", "messages": [{"role": "user", "content": "hi"}]}
         asking = asyncio.create_task(admin.post("/v1/chat/completions", json=body, headers=headers))
         found = await there(admin, f"requests/{name}?since=1h")
         ended = await admin.delete(f"{API}/requests/{name}?since=1h&wait=30")

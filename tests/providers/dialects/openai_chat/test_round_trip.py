@@ -13,6 +13,7 @@ from providers.canonical.answer import Answer
 from providers.canonical.request import Media, Reasoning, Turn
 from schemas.errors import InvalidRequest
 from schemas.requests import Dialect
+from schemas.usage import Usage
 from tests.providers.pairs import (
     chat,
     events_of,
@@ -107,6 +108,11 @@ def said(answer: Answer) -> list[object]:
     ]
 
 
+def counts(answer: Answer) -> Usage | None:
+    """What was used. A cost that a provider tells is told to nobody who is answered in other words."""
+    return answer.usage and replace(answer.usage, reported_cost=None)
+
+
 def test_answers(recordings: list[Recording]) -> None:
     """Every recorded answer, told to a caller of its own dialect and read again, is the same: text,
     thoughts, calls, citations, reasons and counts; whole ones also as a stream, streams also whole."""
@@ -121,12 +127,12 @@ def test_answers(recordings: list[Recording]) -> None:
             events = list(events_of(body, DIALECT, asked))
             cut = read_stream(streamed(events, DIALECT, asked), DIALECT, asked)
             assert said(cut) == said(answer), recording.key
-            assert cut.usage == answer.usage, recording.key
+            assert counts(cut) == counts(answer), recording.key
         else:
             answer = read(body, DIALECT)
         again = read(told(answer, DIALECT, asked), DIALECT)
         assert said(again) == said(answer), recording.key
-        assert again.usage == answer.usage, recording.key
+        assert counts(again) == counts(answer), recording.key
         assert answer.model, recording.key
         seen += 1
     assert seen >= 165
