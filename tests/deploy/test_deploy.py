@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from schemas import metrics
 from sluice.settings.table import SETTINGS
 from tests.services import ROOT
 
@@ -104,6 +105,29 @@ def test_prometheus_scrapes_every_role():
     assert targets == {
         (name, SERVICES[name]["environment"].get("METRICS_PORT", "8080")) for name in ROLES
     }
+
+
+def test_alerts_ask_for_what_is_measured():
+    """Every series in the rules is one that a role exports, with labels that it has; every rule says how
+    urgent it is and what happened."""
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0][
+        "rules"
+    ]
+    series: dict[str, set[str]] = {}
+    for spec in metrics.specs():
+        names = (spec.name, f"{spec.name}_total", f"{spec.name}_bucket")
+        series |= {each: {*spec.labels, "le"} for each in names}
+    assert len({rule["alert"] for rule in rules}) == len(rules) > 5
+    for rule in rules:
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"]["summary"]
+        for name, selected in re.findall(r"(sluice_\w+)(?:\{([^}]*)\})?", rule["expr"]):
+            assert name in series, name
+            assert set(re.findall(r"(\w+)=", selected)) <= series[name], rule["expr"]
+        for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
+            grouped = re.search(r"by \(([^)]*)\)", rule["expr"])
+            known = grouped[1] if grouped else "job instance store"
+            assert label in known, rule["alert"]
 
 
 def test_compose_has_the_kafka_that_the_tests_use():
