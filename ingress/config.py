@@ -39,6 +39,8 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     sharing: Sharing | None = None  # which requests may have each other's answers; None: none
     max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused
     base_path: str = ""  # `/prefix` under which everything is mounted
+    admin_enabled: bool = True
+    dashboard_enabled: bool = True  # which shows nothing without the admin API
     metrics_enabled: bool = True
     metrics_path: str = "/metrics"
     passthrough_enabled: bool = True

@@ -174,7 +174,12 @@ ROUTES = (
 
 def table(config: IngressConfig) -> list[Route]:
     """The routes of a gateway that is configured so, below its prefix."""
-    found = list(ROUTES)
+    hidden = []
+    if not config.admin_enabled:
+        hidden.append("/admin/")
+    elif not config.dashboard_enabled:
+        hidden.append("/admin/dashboard")
+    found = [route for route in ROUTES if not route.path.startswith(tuple(hidden))]
     if config.metrics_enabled:
         found.append(_look(config.metrics_path, metrics))
     if config.passthrough_enabled:

@@ -102,6 +102,8 @@ def ingress_config(settings: Settings) -> IngressConfig:
         files_retention=settings[batches.RETENTION_DAYS] * DAY,
         sharing=sharing(settings),
         base_path=settings[gateway.BASE_PATH],
+        admin_enabled=settings[gateway.ADMIN_ENDPOINTS_ENABLED],
+        dashboard_enabled=settings[gateway.ADMIN_UI_ENABLED],
         metrics_enabled=settings[gateway.METRICS_ENABLED],
         metrics_path=_metrics_path(settings),
         passthrough_enabled=settings[gateway.PASSTHROUGH],

@@ -210,6 +210,18 @@ FORCE_COLOR = Setting(
     default=False,
     summary="If present, text logs have colours even where no terminal is.",
 )
+ADMIN_ENDPOINTS_ENABLED = Setting(
+    name="ADMIN_ENDPOINTS_ENABLED",
+    kind=BOOLEAN,
+    default=_INGRESS.admin_enabled,
+    summary="Whether the ingress has the admin API.",
+)
+ADMIN_UI_ENABLED = Setting(
+    name="ADMIN_UI_ENABLED",
+    kind=BOOLEAN,
+    default=_INGRESS.dashboard_enabled,
+    summary="Whether the ingress has the dashboard, which asks the admin API.",
+)
 METRICS_ENABLED = Setting(
     name="METRICS_ENABLED",
     kind=BOOLEAN,
@@ -264,6 +276,7 @@ LOG_GROUP = Group(
     "Logs and metrics",
     (
         *(LOG_LEVEL, LOG_FORMAT, NO_COLOR, FORCE_COLOR),
+        *(ADMIN_ENDPOINTS_ENABLED, ADMIN_UI_ENABLED),
         *(METRICS_ENABLED, METRICS_ENDPOINT, METRICS_PORT, METRICS_HOST),
     ),
 )

@@ -8,7 +8,6 @@ from typing import Any
 from sluice.settings.kinds import BOOLEAN, TEXT, Kind, duration, integer
 from sluice.settings.setting import Group, Setting
 
-_GOVERNANCE = "usage, budgets, guardrails and the dashboard are not there yet (issue 7)"
 _BUFFERS = "exchanges go to Kafka first, so that nothing waits in a buffer that could overflow"
 _DAYS = integer(0, 36_500)
 _SECONDS = integer(0, 1 << 31)
@@ -83,10 +82,12 @@ GROUP = Group(
             for store in ("PGVECTOR", "PINECONE")
         ),
         _told(
-            "WORKFLOW_REFRESH_INTERVAL", _WAIT, 60.0, _GOVERNANCE, "how often workflows are read"
+            "WORKFLOW_REFRESH_INTERVAL",
+            _WAIT,
+            60.0,
+            "every process follows them as they change",
+            "how often workflows are read",
         ),
-        _told("ADMIN_ENDPOINTS_ENABLED", BOOLEAN, True, _GOVERNANCE, "the admin API"),
-        _told("ADMIN_UI_ENABLED", BOOLEAN, True, _GOVERNANCE, "the dashboard"),
         _told(
             "LOGGING_LOG_HEADERS",
             BOOLEAN,
@@ -111,7 +112,7 @@ GROUP = Group(
             "ENABLE_GUARDRAILS_FOR_BATCH_PROCESSING",
             BOOLEAN,
             False,
-            _GOVERNANCE,
+            "lines of batches go through guardrails as all other requests do",
             "guardrails for batches",
         ),
     ),
@@ -144,6 +145,8 @@ HONOURED = {
     "FEATURE_FALLBACK_MODE": "in `auto` the same model at other instances comes first; for streams"
     " until something of them was sent, and with `STREAM_RECOVERY` beyond",
     "FALLBACK_MANUAL_RULES_PATH": "also `routing.fallbacks` in `config.yaml`",
+    "ADMIN_ENDPOINTS_ENABLED": "",
+    "ADMIN_UI_ENABLED": "",
     "METRICS_ENABLED": "on by default",
     "METRICS_ENDPOINT": "",
     "REDIS_URL": "for kept answers; the lists of models are kept in `GOMODEL_CACHE_DIR`",
@@ -208,7 +211,7 @@ HONOURED = {
 PREFIXES: dict[str, str] = {}
 # Tables of config.yaml that are no settings.
 TABLES = {
-    "budgets.user_paths": _GOVERNANCE,
+    "budgets.user_paths": "budgets are set by SET_BUDGET_… and the admin API",
 }
 # Keys of config.yaml that are called otherwise than their variables.
 KEYS = {

@@ -124,3 +124,23 @@ async def test_what_is_no_route(start: Start, prefix: str, path: str, status: in
     assert found.headers["x-request-id"]
     if status == 404:
         assert found.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("settings", "api", "page"),
+    [
+        ({}, 401, 200),
+        ({"dashboard_enabled": False}, 401, 404),
+        ({"admin_enabled": False}, 404, 404),
+    ],
+    ids=["both", "no dashboard", "neither"],
+)
+async def test_administration_can_be_left_out(
+    start: Start, settings: dict[str, bool], api: int, page: int
+) -> None:
+    """Without the admin API there is no dashboard either: it would have nothing to show."""
+    ingress = await start(**settings)
+    ingress.client.headers.pop("authorization")
+
+    assert (await ingress.client.get("/admin/api/v1/auth-keys")).status_code == api
+    assert (await ingress.client.get("/admin/dashboard")).status_code == page

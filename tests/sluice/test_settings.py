@@ -479,12 +479,12 @@ def test_gomodels_variables_start_unchanged(tmp_path: Path) -> None:
     assert load({}, tmp_path).notes == []
     others = {
         "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT": "true",
-        "GUARDRAILS_ENABLED": "true",
+        "WORKFLOW_REFRESH_INTERVAL": "5s",
     }
     told = load(others, Path("/nonexistent")).notes
     assert [note.partition(" ")[0] for note in told] == [
         "SEMANTIC_CACHE_EXCLUDE_SYSTEM_PROMPT",
-        "GUARDRAILS_ENABLED",
+        "WORKFLOW_REFRESH_INTERVAL",
     ]
     assert all(" has no effect: " in note for note in told)
 
@@ -634,7 +634,6 @@ def test_gomodels_config_starts_unchanged(tmp_path: Path) -> None:
     told = "\n".join(settings.notes)
     for part in (
         "budgets.user_paths",
-        "guardrails.rules",
         "anthropic is left out",
     ):
         assert part in told
