@@ -23,7 +23,7 @@ run: .venv/.run ## the gateway on PORT (8080) with all that it needs, on this ma
 test: .venv/.dev ## lint, types, then every test against real services (ARGS="-k broker" chooses)
 	@$(SERVICE) run -- sh -c '$(MAKE) check; checked=$$?; $(BIN)/python -m pytest -m "not long" $(PARALLEL) "$$@"; \
 		tested=$$?; [ $$tested -ne 1 ] || { echo "What failed beside others runs once more, alone:"; \
-		$(BIN)/python -m pytest -m "not long" --last-failed --maxfail 5 "$$@"; tested=$$?; }; \
+		$(BIN)/python -m pytest -m "not long" --last-failed --lfnf none --maxfail 5 "$$@"; tested=$$?; }; \
 		[ $$tested -eq 0 ] && exit $$checked' pytest $(ARGS)
 
 check: .venv/.dev ## lint, formatting and types only
