@@ -76,6 +76,28 @@ def wanted(said: Mapping[str, str], span: Span, where: Where) -> Wanted:
     )
 
 
+def paged(
+    said: dict[str, str],
+    question: Wanted,
+    total: int,
+    heads: Sequence[Head],
+    entries: list[dict[str, Any]],
+) -> Said:
+    """A page as CSV, or as JSON with where the next one begins; `heads` are those of its entries."""
+    if said.get("format") == "csv":
+        return table(said, entries)
+    return Said(
+        {
+            "entries": entries,
+            "total": min(total, COUNTED),
+            "total_is_exact": total <= COUNTED,
+            "limit": question.limit,
+            "offset": question.offset,
+            "next_cursor": cursor_after(heads, question.limit),
+        }
+    )
+
+
 def cursor_after(heads: Sequence[Head], limit: int) -> str | None:
     """Where the next page begins; None after the last one."""
     if len(heads) < limit:

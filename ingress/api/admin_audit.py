@@ -8,10 +8,9 @@ from urllib.parse import unquote
 from ingress.admin import Asking, Said, answered
 from ingress.guards import IncomingRequest
 from ingress.heads import audit_entry, head
-from ingress.listing import LISTED, asked_for, cursor_after, named, said_in, table, wanted
+from ingress.listing import LISTED, asked_for, named, paged, said_in, wanted
 from ingress.periods import span
 from ingress.wire import Answer
-from schemas.analytics import COUNTED
 from schemas.errors import NotFound
 
 _ASKED = ("days", "start_date", "end_date", "timezone", "format", *LISTED)
@@ -38,18 +37,7 @@ async def _log(asking: Asking) -> Said:
     page = await asking.gateway.reports.page(question)
     heads = [head(each) for each in page.documents]
     entries = [audit_entry(each, named(asking, each.provider)) for each in heads]
-    if said.get("format") == "csv":
-        return table(said, entries)
-    return Said(
-        {
-            "entries": entries,
-            "total": min(page.total, COUNTED),
-            "total_is_exact": page.total <= COUNTED,
-            "limit": question.limit,
-            "offset": question.offset,
-            "next_cursor": cursor_after(heads, question.limit),
-        }
-    )
+    return paged(said, question, page.total, heads, entries)
 
 
 async def _entry(asking: Asking, name: str) -> Said:

@@ -10,11 +10,11 @@ from msgspec import Struct
 from ingress.admin import Asking, Said, answered
 from ingress.guards import IncomingRequest
 from ingress.heads import head, usage_entry
-from ingress.listing import LISTED, asked_for, cursor_after, named, said_in, table, wanted
+from ingress.listing import LISTED, asked_for, named, paged, said_in, table, wanted
 from ingress.periods import Span, span
 from ingress.usage import added, told
 from ingress.wire import Answer
-from schemas.analytics import COUNTED, Counts, Dimension, Group, Sums, Where
+from schemas.analytics import Counts, Dimension, Group, Sums, Where
 from schemas.errors import InvalidRequest
 
 Json = dict[str, Any]
@@ -120,18 +120,7 @@ async def _log(asking: Asking) -> Said:
     page = await asking.gateway.reports.page(question)
     heads = [head(each) for each in page.documents]
     entries = [usage_entry(each, named(asking, each.provider)) for each in heads]
-    if said.get("format") == "csv":
-        return table(said, entries)
-    return Said(
-        {
-            "entries": entries,
-            "total": min(page.total, COUNTED),
-            "total_is_exact": page.total <= COUNTED,
-            "limit": question.limit,
-            "offset": question.offset,
-            "next_cursor": cursor_after(heads, question.limit),
-        }
-    )
+    return paged(said, question, page.total, heads, entries)
 
 
 async def _sums(asking: Asking, asked: _Asked, *by: Dimension) -> list[Group]:
