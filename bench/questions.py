@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ import numpy as np
 
 from streams.caches.embedders.local import Local
 
+SHARED = Path(os.environ.get("SHARED_DIR") or Path(__file__).parents[2] / "shared") / "semantic"
 Asked = tuple[str, str]  # text, class
 Pair = tuple[str, str]  # what is kept, what is asked
 
@@ -46,8 +48,11 @@ def clinc150(folder: Path, seed: int) -> list[Asked]:
 
 
 def mixb(folder: Path, seed: int) -> list[Asked]:
-    """Its order is given: the seed is of the decision alone."""
-    return [(text, intent) for text, intent in _json(folder / "stream_mixb.json.gz")]
+    """Its order is given, and that of seed 0."""
+    found = [(text, intent) for text, intent in _json(folder / "stream_mixb.json.gz")]
+    if seed:
+        random.Random(seed).shuffle(found)
+    return found
 
 
 STREAMS: Mapping[str, Callable[[Path, int], list[Asked]]] = {

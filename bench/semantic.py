@@ -1,4 +1,5 @@
-"""`python -m bench.semantic FOLDER`: hits and wrong answers of the semantic cache on public data.
+"""`python -m bench.semantic FOLDER`: hits and wrong answers of the semantic cache on public data, and
+pairs of questions that must not have each other's answer. How often the rate is kept: bench.seeds.
 
 Needs SHARED_DIR (../shared) with its folder `semantic`. FOLDER gets a plot and the vectors.
 """
@@ -7,18 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from bench.questions import STREAMS, Vectors, pairs
+from bench.questions import SHARED, STREAMS, Vectors, pairs
 from bench.replay import Replay, verified
+from bench.waiting import bar
 from streams.caches.semantic.threshold import Threshold
 
-SHARED = Path(os.environ.get("SHARED_DIR") or Path(__file__).parents[2] / "shared") / "semantic"
 COLUMNS = (
     "hits",
     "hits, second half",
@@ -28,7 +26,6 @@ COLUMNS = (
     "hits compared",
 )
 PAIRS = 400
-PARTITION = 1_000
 
 
 def arguments() -> argparse.Namespace:
@@ -38,22 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="runs of the verified decision (1)")
     parser.add_argument("--rate", type=float, default=0.01, help="maximum error rate (0.01)")
     parser.add_argument("--noise", type=float, default=0.0, help="share of wrong judgements (0)")
-    parser.add_argument(
-        "--partitions", action="store_true", help="also runs of 1,000 requests each"
-    )
     return parser.parse_args()
-
-
-def bar(title: str) -> Callable[[float], None]:
-    """A progress bar on stderr."""
-
-    def said(part: float) -> None:
-        done = int(30 * part)
-        end = "\n" if part >= 1 else ""
-        sys.stderr.write(f"\r{title:34} [{'#' * done}{'.' * (30 - done)}] {part:4.0%}{end}")
-        sys.stderr.flush()
-
-    return said
 
 
 def row(name: str, rates: dict[str, float]) -> None:
@@ -86,23 +68,6 @@ async def adversarial(runs: dict[str, Replay], vectors: Vectors) -> None:
     for title, run in runs.items():
         shares = [await run.served_of(found, vectors) for found in kinds.values()]
         print(f"| {title} | {' | '.join(f'{share:.1%}' for share in shares)} |", flush=True)
-
-
-async def partitions(options: argparse.Namespace, vectors: Vectors) -> None:
-    """Each stream cut into namespaces of 1,000 requests that know nothing of each other."""
-    print("\n| 1,000 requests each | runs | hits | wrong | wrong at most |\n|---|---|---|---|---|")
-    for name in options.streams.split(","):
-        stream = STREAMS[name](SHARED, 0)
-        rates = []
-        said = bar(f"{name}: partitions")
-        for start in range(0, len(stream) - PARTITION + 1, PARTITION):
-            run = Replay(verified(start, options.rate), options.noise, start)
-            rates.append((await run.run(stream[start : start + PARTITION], vectors)).rates())
-            said((start + PARTITION) / (len(stream) // PARTITION * PARTITION))
-        hits, wrong = ([each[column] for each in rates] for column in ("hits", "wrong"))
-        print(
-            f"| {name} | {len(rates)} | {np.mean(hits):.1%} | {np.mean(wrong):.2%} | {max(wrong):.2%} |"
-        )
 
 
 def plot(runs: dict[str, Replay], rate: float, path: Path) -> None:
@@ -139,8 +104,6 @@ async def main() -> None:
     vectors = Vectors(SHARED / "model", options.folder / "vectors.npz")
     runs = await measure(options, vectors)
     await adversarial(runs, vectors)
-    if options.partitions:
-        await partitions(options, vectors)
     plot(runs, options.rate, options.folder / "semantic.png")
     print(f"\nplot: {options.folder / 'semantic.png'}")
 

@@ -23,3 +23,15 @@ def until(done: Callable[[], bool], seconds: float, what: str) -> None:
 def say(text: str) -> None:
     """Progress: to stderr, stdout is for results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def bar(title: str) -> Callable[[float], None]:
+    """A progress bar on stderr, told which part is done."""
+
+    def said(part: float) -> None:
+        done = int(30 * part)
+        end = "\n" if part >= 1 else ""
+        sys.stderr.write(f"\r{title:34} [{'#' * done}{'.' * (30 - done)}] {part:4.0%}{end}")
+        sys.stderr.flush()
+
+    return said

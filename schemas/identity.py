@@ -59,8 +59,9 @@ class Question(Struct, frozen=True):
         return Question(self.beside, {**self.members, **members})
 
 
-def question(request: Request, sharing: Sharing) -> Question | None:
-    """What a request asks; None if no other may have its answer."""
+def question(request: Request, sharing: Sharing, epoch: str = "") -> Question | None:
+    """What a request asks; None if no other may have its answer. `epoch` names what it does not say
+    and shapes the answer all the same: the guardrails in force; empty where there are none."""
     if request.operation not in _ASKED:
         return None
     try:
@@ -89,6 +90,7 @@ def question(request: Request, sharing: Sharing) -> Question | None:
             request.drop_params,
             headers,
             _tenant(request, sharing.scope),
+            *([epoch] if epoch else ()),
         ),
         members,
     )

@@ -11,10 +11,11 @@ from schemas.workflows import Workflow
 class Guarded:
     """Of one call."""
 
-    __slots__ = ("body", "keeps", "pieces", "verdicts", "workflow")
+    __slots__ = ("body", "epoch", "keeps", "pieces", "verdicts", "workflow")
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, epoch: str = "") -> None:
         self.workflow = workflow
+        self.epoch = epoch  # of the guardrails in force: answers are shared within one
         self.verdicts: list[Verdict] = []
         self.body: bytes | None = None  # the question as it may be stored; None: as it came
         self.keeps = (

@@ -20,7 +20,7 @@ from streams.guardrails.guarded import Guarded
 from streams.guardrails.masking import Mask
 from streams.guardrails.masks import NoMasks
 from streams.guardrails.places import spots
-from streams.guardrails.rails import Rail, in_steps, rail
+from streams.guardrails.rails import Rail, Steps, epoch, in_steps, rail
 from streams.guardrails.restoring import Restoring
 from streams.stages import Call
 
@@ -33,7 +33,8 @@ class Plan(Struct, frozen=True):
 
     workflow: Workflow
     features: Features
-    steps: tuple[tuple[Rail, ...], ...] = ()
+    steps: Steps = ()
+    epoch: str = ""  # of the steps: see `rails.epoch`
 
 
 class Policy:
@@ -89,8 +90,9 @@ class Policy:
         plan = self._plan(self._chosen.of(provider, model, path))
         if all(each.covers(path) for step in plan.steps for each in step):
             return plan
-        steps = (tuple(each for each in step if each.covers(path)) for step in plan.steps)
-        return Plan(plan.workflow, plan.features, tuple(step for step in steps if step))
+        covering = (tuple(each for each in step if each.covers(path)) for step in plan.steps)
+        steps = tuple(step for step in covering if step)
+        return Plan(plan.workflow, plan.features, steps, epoch(steps))
 
     def _target(self, call: Call) -> tuple[str, str]:
         if (relay := call.request.relay) is not None:
@@ -111,7 +113,7 @@ class Policy:
                 if step.ref in self._rails
             ]
             steps = in_steps(rails) if features.guardrails else ()
-            found = self._plans[workflow.id] = Plan(workflow, features, steps)
+            found = self._plans[workflow.id] = Plan(workflow, features, steps, epoch(steps))
         return found
 
     # -- what is stored

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 
+import msgspec
 from msgspec import Struct
 
 from schemas.guardrails import (
@@ -28,6 +30,8 @@ from streams.guardrails.checks import Look
 from streams.guardrails.recognisers import BUILT_IN, Recogniser
 
 Check = BlockList | Regex | JsonSchema | Moderation | Webhook
+Steps = tuple[tuple["Rail", ...], ...]  # those of one step together, the lowest step first
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Rail(Struct, frozen=True):
@@ -88,9 +92,17 @@ def _recognisers(entities: Iterable[Recognised], config: Pii) -> tuple[Recognise
     return (*own, *(each for kind, each in BUILT_IN.items() if kind in wanted))
 
 
-def in_steps(rails: Sequence[tuple[int, Rail]]) -> tuple[tuple[Rail, ...], ...]:
-    """Those of one step together, the lowest step first."""
+def in_steps(rails: Sequence[tuple[int, Rail]]) -> Steps:
+    """By step."""
     steps: dict[int, list[Rail]] = {}
     for step, each in sorted(rails, key=lambda pair: pair[0]):
         steps.setdefault(step, []).append(each)
     return tuple(tuple(each) for each in steps.values())
+
+
+def epoch(steps: Steps) -> str:
+    """Of what they do: where it differs, an answer was made or judged by other rules. Empty for none."""
+    if not steps:
+        return ""
+    said = [[(each.name, each.type, each.config) for each in step] for step in steps]
+    return blake2b(_encode(said), digest_size=16).hexdigest()

@@ -80,7 +80,8 @@ class ExactCache:
         said = control(call.request.cache)
         if said.bypasses:
             return None
-        found = question(call.request, self._config.sharing)
+        epoch = call.guarded.epoch if call.guarded is not None else ""
+        found = question(call.request, self._config.sharing, epoch)
         if found is None:
             return None
         targets = self._targets(call)

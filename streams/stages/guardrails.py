@@ -42,7 +42,7 @@ class Guardrails:
             return self._handler(call)
         plan = self._policy.plan(call)
         call.features = plan.features
-        call.guarded = Guarded(plan.workflow)
+        call.guarded = Guarded(plan.workflow, plan.epoch)
         if not plan.steps or call.request.operation not in GUARDED:
             return self._handler(call)
         judging = Judging(call, plan.steps, self._handler, self._remote, self._clock)

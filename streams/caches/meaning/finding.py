@@ -102,7 +102,7 @@ class Finder:
             chat = client.parse(call.request)
         except GatewayError:
             return None
-        # Dialect, headers and tenant, as the exact cache tells them apart.
+        # Dialect, headers, tenant and guardrails, as the exact cache tells them apart.
         tenant = _encode(lookup.question.beside).decode()
         scope = Scope(",".join(lookup.models), tenant, self._embedder.identity)
         return question(chat, scope, self._config.max_messages, self._config.hottest)

@@ -40,9 +40,8 @@ class Scope(Struct, frozen=True):
     """What a request does not say, and its answer depends on all the same."""
 
     model: str  # as it was resolved: instance and the provider's id
-    tenant: str  # key or user path; empty where everybody shares
+    tenant: str  # whose it is, and what else the exact cache tells apart beside the body
     embedder: str  # its identity: vectors of two embedders do not compare
-    epoch: str = ""  # of guardrails, prompt templates, and whatever else invalidates
 
 
 def question(

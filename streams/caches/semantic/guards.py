@@ -44,6 +44,8 @@ def negation_differs(asked: Lexical, known: Lexical) -> bool:
 
 def opposites(asked: Lexical, known: Lexical) -> bool:
     """One says open where the other one says close."""
+    if _unlike(asked.content, known.content):
+        return False
     only_known = known.all - asked.all
     return any(
         _opposed(word, other) and alike(asked.content - {word}, known.content - {other}, HALF)
@@ -72,6 +74,12 @@ def roles_swapped(asked: Lexical, known: Lexical) -> bool:
 def alike(one: frozenset[str], other: frozenset[str], share: float = ALIKE) -> bool:
     """Whether most words are the same; nothing at all is the same as nothing."""
     return len(one & other) >= share * len(one | other)
+
+
+def _unlike(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether they are too different to be `alike` by HALF, whichever word of each is left aside: known
+    before words are compared one by one, which costs much and is in vain for most neighbours."""
+    return len(one & other) < HALF * (len(one | other) - 2)
 
 
 def _without_numbers(words: frozenset[str]) -> frozenset[str]:
