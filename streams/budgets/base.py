@@ -24,11 +24,12 @@ class Demand(Struct, frozen=True):
     weight: int = 0  # how much of that still counts, in thousandths
 
 
-class Refusal(Struct, frozen=True):
-    """The first demand that cannot be met, and what is used of its account."""
+class Standing(Struct, frozen=True):
+    """What became of a request's demands, and what is used of the account of each, with what the request
+    itself has reserved; 0 of one without a limit."""
 
-    index: int
-    used: int
+    used: tuple[int, ...]
+    refused: int | None = None  # index of the first demand that cannot be met: nothing is reserved
 
 
 class Charge(Struct, frozen=True):
@@ -51,9 +52,7 @@ class Accounts(Protocol):
     """Of all workers together, if they share a store. AccountsUnavailable from each, and from `reserve`
     also while it is not known what was used: before the first settling, and after the store was lost."""
 
-    async def reserve(
-        self, request_id: str, demands: Sequence[Demand], now: float
-    ) -> Refusal | None:
+    async def reserve(self, request_id: str, demands: Sequence[Demand], now: float) -> Standing:
         """Reserve all, or nothing and say why not. A request that has reserved, or is settled, may go on:
         it is asked again after a crash."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from msgspec import Struct
 
@@ -22,9 +23,13 @@ from schemas.budgets import (
 from schemas.clock import from_rfc3339
 from schemas.costs import NANO
 from schemas.objects import Objects
-from streams.budgets.base import Demand, Refusal
+from streams.budgets.base import Demand
 
 GRACE = 86_400.0  # seconds for which an account is remembered after its end
+
+
+What = Literal["budget", "requests", "tokens", "concurrency"]
+Unit = Literal["usd", "requests", "tokens", "concurrency"]
 
 
 class Asked(Struct, frozen=True):
@@ -38,13 +43,15 @@ class Asked(Struct, frozen=True):
 
 
 class Demanded(Struct, frozen=True):
-    """A demand with what is said if it cannot be met."""
+    """A demand with what the caller is told of it."""
 
     demand: Demand
-    what: str  # budget, requests, tokens, concurrency
-    said: str  # the beginning of the message
-    dollars: bool
-    retry_at: float  # epoch seconds
+    what: What
+    unit: Unit
+    policy: str  # its name in `RateLimit`
+    said: str  # the beginning of the message if it cannot be met
+    seconds: int  # that the limit is for; 0: at once
+    ends: float  # epoch seconds
 
 
 class Book:
@@ -96,10 +103,11 @@ class Book:
         found = []
         for budget in self._of(asked.user_path):
             begin, end = self.period(budget, now)
-            for unit, limit, amount in (
+            each: tuple[tuple[Unit, int | None, int], ...] = (
                 ("usd", budget.amount, asked.cost or 0),
                 ("tokens", budget.tokens, asked.tokens),
-            ):
+            )
+            for unit, limit, amount in each:
                 if limit is None:
                     continue
                 demand = Demand(
@@ -108,8 +116,11 @@ class Book:
                     limit if budget.hard else None,
                     end + GRACE,
                 )
-                said = f"budget exceeded for {budget.user_path} {budget.label} limit"
-                found.append(Demanded(demand, "budget", said, unit == "usd", end))
+                name = f"{budget.user_path} {budget.label}"
+                said = f"budget exceeded for {name} limit"
+                policy = f"{name} {unit}"
+                seconds = budget.period_seconds
+                found.append(Demanded(demand, "budget", unit, policy, said, seconds, end))
         for limit_ in self._applying(asked):
             found.extend(_rate_demands(limit_, asked, now))
         return found
@@ -175,31 +186,38 @@ def _rate_demands(limit: Limit, asked: Asked, now: float) -> Iterator[Demanded]:
     index, weight = _slide(limit, now)
     end = (index + 1) * limit.window_seconds
     until = end + limit.window_seconds + GRACE
-    for unit, most, amount, hold in (
+    seconds = limit.window_seconds
+    rates: tuple[tuple[Literal["requests", "tokens"], int | None, int, bool], ...] = (
         ("requests", limit.requests, 1, False),
         ("tokens", limit.tokens, asked.tokens, True),
-    ):
+    )
+    for unit, most, amount, hold in rates:
         if most is None:
             continue
         account, before = (_rate(limit, asked, unit, each) for each in (index, index - 1))
         demand = Demand(account, amount, most, until, hold, before, weight)
-        said = f"rate limit reached for {limit.name}: {unit} in {limit.window_seconds}s"
-        yield Demanded(demand, unit, said, dollars=False, retry_at=end)
+        said = f"rate limit reached for {limit.name}: {unit} in {seconds}s"
+        yield Demanded(demand, unit, unit, f"{limit.name} {unit}", said, seconds, end)
     if limit.concurrency is not None:
         account = _rate(limit, asked, "concurrency", "now")
         demand = Demand(account, 1, limit.concurrency, now + 30 * GRACE)
         said = f"rate limit reached for {limit.name}: requests at once"
-        yield Demanded(demand, "concurrency", said, dollars=False, retry_at=now + 1)
+        policy = f"{limit.name} concurrency"
+        yield Demanded(demand, "concurrency", "concurrency", policy, said, 0, now + 1)
 
 
-def message(refused: Demanded, refusal: Refusal) -> str:
+def message(refused: Demanded, used: int) -> str:
     """What the caller is told, for budgets in GoModel's words."""
     limit = refused.demand.limit or 0
-    if refused.dollars:
-        return f"{refused.said}: spent {refusal.used / NANO:.6f} of {limit / NANO:.6f}"
-    return f"{refused.said}: used {refusal.used} of {limit}"
+    if refused.unit == "usd":
+        return f"{refused.said}: spent {used / NANO:.6f} of {limit / NANO:.6f}"
+    return f"{refused.said}: used {used} of {limit}"
 
 
-def retry_after(refused: Demanded, now: float) -> int:
-    """Seconds."""
-    return max(1, math.ceil(refused.retry_at - now))
+def retry_after(refused: Demanded, used: int, now: float) -> int:
+    """Seconds until there may be room; of a window that slides, as if all was used in the present one."""
+    demand, wait = refused.demand, refused.ends - now
+    if demand.previous and used and demand.limit is not None and demand.amount <= demand.limit:
+        # What is used now leaves at an even pace when the next window has begun.
+        wait += refused.seconds * max(0.0, 1 - (demand.limit - demand.amount) / used)
+    return max(1, math.ceil(wait))

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from streams.budgets.base import AccountsUnavailable, Charge, Demand, Refusal, Span
+from streams.budgets.base import AccountsUnavailable, Charge, Demand, Span, Standing
 
 log = structlog.get_logger()
 
@@ -45,17 +45,15 @@ class MemoryAccounts:
             except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
                 log.warning("accounts_unreadable", file=str(file), error=repr(error))
 
-    async def reserve(
-        self, request_id: str, demands: Sequence[Demand], now: float
-    ) -> Refusal | None:
+    async def reserve(self, request_id: str, demands: Sequence[Demand], now: float) -> Standing:
         if self._behind or not self._kept.offsets:
             raise AccountsUnavailable("what was used is not known yet")
         if request_id in self._holds or request_id in self._settled:
-            return None
+            return Standing(self._all_used(demands))
+        used = self._all_used(demands)
         for index, demand in enumerate(demands):
-            used = self._used(demand)
-            if demand.limit is not None and used + demand.amount > demand.limit:
-                return Refusal(index, used)
+            if demand.limit is not None and used[index] + demand.amount > demand.limit:
+                return Standing(used, index)
         held = []
         for demand in demands:
             if demand.hold:
@@ -66,7 +64,10 @@ class MemoryAccounts:
             else:
                 self._spend(demand.account, demand.amount, demand.until)
         self._holds[request_id] = held
-        return None
+        return Standing(self._all_used(demands))
+
+    def _all_used(self, demands: Sequence[Demand]) -> tuple[int, ...]:
+        return tuple(0 if each.limit is None else self._used(each) for each in demands)
 
     def _used(self, demand: Demand) -> int:
         used = self._spent(demand.account) + self._reserved.get(demand.account, 0)

@@ -7,14 +7,16 @@ import hashlib
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from streams.budgets.base import AccountsUnavailable, Charge, Demand, Refusal, Span
+from streams.budgets.base import AccountsUnavailable, Charge, Demand, Span, Standing
 
 T = TypeVar("T")
+_pack = msgspec.msgpack.Encoder().encode
 _AWAY = (RedisError, OSError, TimeoutError)
 CONNECTIONS = 16
 _SETTLE_TIMEOUT = 5.0  # seconds: nobody waits for it
@@ -29,39 +31,46 @@ class _Script:
 
 
 # Under one hash tag: the scripts touch keys of one slot. s: spent, r: reserved, h: a request's hold.
+# A demand comes as account, amount, limit (-1: none), until, hold, previous, weight.
 _RESERVE = _Script("""
 local p, rid = KEYS[1], ARGV[1]
+local hold = p .. 'h:' .. rid
 if redis.call('EXISTS', p .. 'offsets') == 0 or redis.call('EXISTS', p .. 'behind') == 1 then
-  return {-1, 0}
+  return {-1}
 end
-if redis.call('EXISTS', p .. 'h:' .. rid) == 1 or redis.call('ZSCORE', p .. 'settled', rid) then
-  return {0, 0}
-end
-for i = 2, #ARGV, 7 do
-  local limit = ARGV[i + 2]
-  if limit ~= '' then
-    local used = tonumber(redis.call('GET', p .. 's:' .. ARGV[i]) or 0)
-      + tonumber(redis.call('GET', p .. 'r:' .. ARGV[i]) or 0)
-    if ARGV[i + 5] ~= '' then
-      local before = tonumber(redis.call('GET', p .. 's:' .. ARGV[i + 5]) or 0)
-      used = used + math.floor(before * tonumber(ARGV[i + 6]) / 1000)
+local demands = cmsgpack.unpack(ARGV[2])
+local held = redis.call('EXISTS', hold) == 1 or redis.call('ZSCORE', p .. 'settled', rid)
+local refused, found = 0, {0}
+for i, demand in ipairs(demands) do
+  local account, amount, limit, previous = demand[1], demand[2], demand[3], demand[6]
+  local used = 0
+  if limit >= 0 then
+    local counts = redis.call('MGET', p .. 's:' .. account, p .. 'r:' .. account, p .. 's:' .. previous)
+    used = tonumber(counts[1] or 0) + tonumber(counts[2] or 0)
+    if previous ~= '' then
+      used = used + math.floor(tonumber(counts[3] or 0) * demand[7] / 1000)
     end
-    if used + tonumber(ARGV[i + 1]) > tonumber(limit) then
-      return {(i - 2) / 7 + 1, string.format('%.0f', used)}
-    end
+    if not held and refused == 0 and used + amount > limit then refused = i end
   end
+  found[i + 1] = used
 end
-redis.call('HSET', p .. 'h:' .. rid, '', 0)
-for i = 2, #ARGV, 7 do
-  local key = p .. 's:' .. ARGV[i]
-  if ARGV[i + 4] == '1' then
-    key = p .. 'r:' .. ARGV[i]
-    redis.call('HINCRBY', p .. 'h:' .. rid, ARGV[i], ARGV[i + 1])
+found[1] = refused
+if held or refused > 0 then return found end
+local holds = {'', 0}
+for i, demand in ipairs(demands) do
+  local account, amount = demand[1], demand[2]
+  local key = p .. 's:' .. account
+  if demand[5] then
+    key = p .. 'r:' .. account
+    holds[#holds + 1] = account
+    holds[#holds + 1] = amount
   end
-  redis.call('INCRBY', key, ARGV[i + 1])
-  redis.call('EXPIREAT', key, ARGV[i + 3])
+  redis.call('INCRBY', key, amount)
+  redis.call('EXPIREAT', key, demand[4])
+  if demand[3] >= 0 then found[i + 1] = found[i + 1] + amount end
 end
-return {0, 0}
+redis.call('HSET', hold, unpack(holds))
+return found
 """)
 _SETTLE = _Script("""
 local p, partition, start, now = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4])
@@ -110,22 +119,29 @@ class RedisAccounts:
         self._prefix = f"{{{prefix}}}"
         self._timeout = timeout
 
-    async def reserve(
-        self, request_id: str, demands: Sequence[Demand], now: float
-    ) -> Refusal | None:
-        arguments: list[str | int | float] = [request_id]
-        for each in demands:
-            arguments += [each.account, each.amount, "" if each.limit is None else each.limit]
-            arguments += [int(each.until) + 1, int(each.hold), each.previous, each.weight]
-        found = await self._asked(self._run(_RESERVE, arguments))
-        index, used = int(found[0]), int(found[1])
-        if index < 0:
+    async def reserve(self, request_id: str, demands: Sequence[Demand], now: float) -> Standing:
+        packed = _pack(
+            [
+                (
+                    each.account,
+                    each.amount,
+                    -1 if each.limit is None else each.limit,
+                    int(each.until) + 1,
+                    each.hold,
+                    each.previous,
+                    each.weight,
+                )
+                for each in demands
+            ]
+        )
+        refused, *used = await self._asked(self._run(_RESERVE, [request_id, packed]))
+        if refused < 0:
             raise AccountsUnavailable("what was used is not known yet")
-        return Refusal(index - 1, used) if index else None
+        return Standing(tuple(used), refused - 1 if refused else None)
 
     async def settle(self, span: Span, charges: Sequence[Charge], now: float) -> bool:
         start = "" if span.start is None else span.start
-        arguments: list[str | int | float] = [
+        arguments: list[str | int | float | bytes] = [
             span.partition,
             start,
             span.end,
@@ -138,7 +154,7 @@ class RedisAccounts:
                 arguments += [account, amount, int(until) + 1]
         return bool(await self._asked(self._run(_SETTLE, arguments), _SETTLE_TIMEOUT))
 
-    async def _run(self, script: _Script, arguments: list[str | int | float]) -> Any:
+    async def _run(self, script: _Script, arguments: list[str | int | float | bytes]) -> Any:
         """By its hash, which Redis has forgotten after a restart."""
         command = (script.sha, 1, self._prefix, *arguments)
         try:

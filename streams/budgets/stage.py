@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from providers.base import Target
 from schemas.budget_errors import BudgetCheckFailed, BudgetExceeded, UnknownPrice
@@ -15,11 +16,12 @@ from schemas.clock import Clock
 from schemas.costs import priced
 from schemas.errors import GatewayError, RateLimited
 from schemas.metrics import Metrics
-from schemas.replies import Failed
+from schemas.replies import Failed, Started
 from schemas.usage import Usage
 from streams.budgets.base import Accounts, AccountsUnavailable
 from streams.budgets.book import Asked, Book, message, retry_after
 from streams.budgets.config import BudgetsConfig
+from streams.budgets.rate_headers import merged, rate_headers
 from streams.costs import Prices
 from streams.routing.facts import facts
 from streams.stages import Call, Handler, Replies
@@ -58,15 +60,20 @@ class Reserving:
         return self._reserved(call)
 
     async def _reserved(self, call: Call) -> Replies:
+        told: dict[str, str] = {}
         try:
-            await self._desk.reserve(call)
+            await self._desk.reserve(call, told)
         except GatewayError as error:
-            headers = {} if error.retry_after is None else {"retry-after": f"{error.retry_after}"}
-            yield Failed(error, error.status, http_headers=headers)
+            if error.retry_after is not None:
+                told["retry-after"] = f"{error.retry_after}"
+            yield Failed(error, error.status, http_headers=told)
             return
         async with aclosing(self._handler(call)) as replies:
             async for reply in replies:
-                yield reply
+                if told and isinstance(reply, Started | Failed):
+                    yield replace(reply, http_headers=merged(reply.http_headers, told))
+                else:
+                    yield reply
 
 
 class Desk:
@@ -93,9 +100,9 @@ class Desk:
             for what in ("budget", "requests", "tokens", "concurrency", "failure", "price")
         }
 
-    async def reserve(self, call: Call) -> None:
-        """Returns when the request may go on; BudgetExceeded, RateLimited, BudgetCheckFailed,
-        UnknownPrice, or what is wrong with the model."""
+    async def reserve(self, call: Call, told: dict[str, str]) -> None:
+        """Returns when the request may go on, with what its answer says of limits in `told`;
+        BudgetExceeded, RateLimited, BudgetCheckFailed, UnknownPrice, or what is wrong with the model."""
         now = self._clock.time()
         asked = self._worst(call, now)
         demanded = self.book.demands(asked, now)
@@ -105,19 +112,20 @@ class Desk:
             if self.ready is not None and not await self.ready.known():
                 raise AccountsUnavailable("what is spent is not known yet")
             demands = [each.demand for each in demanded]
-            refusal = await self._accounts.reserve(call.request.request_id, demands, now)
+            standing = await self._accounts.reserve(call.request.request_id, demands, now)
         except AccountsUnavailable as error:
             log.warning("accounts_unavailable", error=str(error))
             if self._config.on_failure == "open":
                 return
             self._refused["failure"].inc()
             raise BudgetCheckFailed(retry_after=1) from error
-        if refusal is None:
+        told.update(rate_headers(demanded, standing, now))
+        if standing.refused is None:
             return
-        refused = demanded[refusal.index]
+        refused, used = demanded[standing.refused], standing.used[standing.refused]
         self._refused[refused.what].inc()
         kind = BudgetExceeded if refused.what == "budget" else RateLimited
-        raise kind(message(refused, refusal), retry_after=retry_after(refused, now))
+        raise kind(message(refused, used), retry_after=retry_after(refused, used, now))
 
     def _worst(self, call: Call, now: float) -> Asked:
         """What the request may cost at most, by whoever of the candidates is the dearest."""

@@ -21,6 +21,7 @@ from schemas.idempotency import Kept, Key
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
 from schemas.tasks import Tasks
+from streams.budgets.rate_headers import merged
 from streams.caches.flight import Flight
 from streams.keys import Keys
 from streams.stages import Call, Handler, Replies
@@ -120,7 +121,7 @@ class Idempotency:
             _type_of(call, body.content_type),
             exchange.provider or "",
             model,
-            {**headers, HEADER: "true"},
+            merged(headers, {HEADER: "true"}),
         )
         end = Completed(data, exchange.finish_reason, None, exchange.response_model)
         if not call.streamed:

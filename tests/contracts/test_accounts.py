@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.budgets.base import Accounts, AccountsUnavailable, Charge, Demand, Refusal, Span
+from streams.budgets.base import Accounts, AccountsUnavailable, Charge, Demand, Span, Standing
 from streams.budgets.memory import MemoryAccounts
 from streams.budgets.redis import RedisAccounts
 
@@ -49,36 +49,38 @@ async def test_nothing_is_reserved_before_it_is_known_what_was_used(accounts: Ac
     with pytest.raises(AccountsUnavailable):
         await accounts.reserve("r", [want(1, 10)], NOW)
     await accounts.settle(Span(0, 9, 9), (), NOW)
-    assert await accounts.reserve("r", [want(1, 10)], NOW) is None
+    assert await accounts.reserve("r", [want(1, 10)], NOW) == Standing((8,))
     # One that only lags, as the worker was away, is known.
     await accounts.settle(Span(0, 9, 12, behind=True), (), NOW)
-    assert await accounts.reserve("s", [want(3, 10)], NOW) == Refusal(0, 8)
+    assert await accounts.reserve("s", [want(3, 10)], NOW) == Standing((8,), 0)
 
 
 async def test_reserved_and_spent_never_exceed_the_limit(known: Accounts) -> None:
     """Of many at once exactly as many pass as fit, to the last piece."""
     done = await asyncio.gather(*(known.reserve(f"r{n}", [want(3, 30)], NOW) for n in range(50)))
-    assert done.count(None) == 10
-    assert {each for each in done if each is not None} == {Refusal(0, 30)}
+    assert sorted(each.used for each in done if each.refused is None) == [
+        (3 * n,) for n in range(1, 11)
+    ]
+    assert {each for each in done if each.refused is not None} == {Standing((30,), 0)}
     assert await known.read(["a"]) == [(0, 30)]
 
 
 async def test_all_or_nothing(known: Accounts) -> None:
     """Where the second account refuses, the first is left as it was."""
     demands = [want(5, 10), want(5, 4, "b"), want(1, 1, "c")]
-    assert await known.reserve("r", demands, NOW) == Refusal(1, 0)
+    assert await known.reserve("r", demands, NOW) == Standing((0, 0, 0), 1)
     assert await known.read(["a", "b", "c"]) == [(0, 0)] * 3
 
 
 async def test_a_request_reserves_once(known: Accounts) -> None:
     """Run again after a crash it goes on with what it has, also where nothing is left; and when it is
     settled it reserves nothing any more."""
-    assert await known.reserve("r", [want(10, 10)], NOW) is None
-    assert await known.reserve("r", [want(10, 10)], NOW) is None
+    assert await known.reserve("r", [want(10, 10)], NOW) == Standing((10,))
+    assert await known.reserve("r", [want(10, 10)], NOW) == Standing((10,))
     assert await known.read(["a"]) == [(0, 10)]
     await known.settle(Span(0, 10, 11), [Charge("r", [("a", 4, LATER)])], NOW)
     assert await known.read(["a"]) == [(4, 0)]
-    assert await known.reserve("r", [want(10, 10)], NOW) is None
+    assert await known.reserve("r", [want(10, 10)], NOW) == Standing((4,))
     assert await known.read(["a"]) == [(4, 0)]
 
 
@@ -97,26 +99,28 @@ async def test_a_charge_counts_once(known: Accounts) -> None:
 async def test_large_sums_are_exact(known: Accounts) -> None:
     """Millions of dollars in nano-dollars, to the last one."""
     await known.settle(Span(0, 10, 11), [Charge("r", [("a", BIG, LATER)])], NOW)
-    assert await known.reserve("s", [want(1, BIG)], NOW) == Refusal(0, BIG)
-    assert await known.reserve("s", [want(1, BIG + 1)], NOW) is None
+    assert await known.reserve("s", [want(1, BIG)], NOW) == Standing((BIG,), 0)
+    assert await known.reserve("s", [want(1, BIG + 1)], NOW) == Standing((BIG + 1,))
     assert await known.read(["a"]) == [(BIG, 1)]
 
 
 async def test_counting_without_a_limit(known: Accounts) -> None:
     """A soft budget counts what it never refuses."""
-    assert await known.reserve("r", [want(10, None)], NOW) is None
+    assert await known.reserve("r", [want(10, None)], NOW) == Standing((0,))
     assert await known.read(["a"]) == [(0, 10)]
 
 
 async def test_a_window_that_slides(known: Accounts) -> None:
     """Requests count at once; of the window before as much counts as still overlaps."""
     for n in range(4):
-        assert await known.reserve(f"r{n}", [want(1, 4, "w1", hold=False)], NOW) is None
+        assert await known.reserve(f"r{n}", [want(1, 4, "w1", hold=False)], NOW) == Standing(
+            (n + 1,)
+        )
     after = want(1, 4, "w2", hold=False, previous="w1", weight=750)
-    assert await known.reserve("s", [after], NOW) is None
-    assert await known.reserve("t", [after], NOW) == Refusal(0, 4)
+    assert await known.reserve("s", [after], NOW) == Standing((4,))
+    assert await known.reserve("t", [after], NOW) == Standing((4,), 0)
     later = want(1, 4, "w2", hold=False, previous="w1", weight=250)
-    assert await known.reserve("u", [later], NOW) is None
+    assert await known.reserve("u", [later], NOW) == Standing((3,))
     assert await known.read(["w1", "w2"]) == [(4, 0), (2, 0)]
 
 

@@ -298,5 +298,9 @@ async def test_a_worker_alone_keeps_what_is_spent(tmp_path: Path) -> None:
             (refused,) = [each for each in answers if each.status_code == 429]
             assert refused.json()["error"]["code"] == "rate_limit_exceeded"
             assert int(refused.headers["retry-after"]) > 0
+            left = sorted(each.headers["x-ratelimit-remaining-requests"] for each in answers)
+            assert left == ["0", "0", "1"]
+            policy = '"slow requests";q=2;w=604800;qu="requests"'
+            assert {each.headers["ratelimit-policy"] for each in answers} == {policy}
         finally:
             stack.erase()

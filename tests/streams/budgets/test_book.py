@@ -7,7 +7,6 @@ import msgspec
 from schemas.budgets import ANCHORS, BUDGETS, DAILY, HOURLY, LIMITS, Anchors, Budget, Limit
 from schemas.clock import rfc3339
 from schemas.objects import Objects, record
-from streams.budgets.base import Refusal
 from streams.budgets.book import Asked, Book, message, retry_after
 
 NOW = 1_900_000_000.0 // 86_400 * 86_400 + 5000  # of a day
@@ -115,8 +114,18 @@ def test_what_is_told() -> None:
     (money,) = book(budget("/a", amount=1_000_000_000)).demands(ASKED, NOW)
     (pieces,) = book(budget("/a", amount=None, tokens=50)).demands(ASKED, NOW)
     assert (
-        message(money, Refusal(0, 1_234_567_000))
+        message(money, 1_234_567_000)
         == "budget exceeded for /a daily limit: spent 1.234567 of 1.000000"
     )
-    assert message(pieces, Refusal(0, 49)) == "budget exceeded for /a daily limit: used 49 of 50"
-    assert retry_after(money, NOW) == 86_400 - 5000
+    assert message(pieces, 49) == "budget exceeded for /a daily limit: used 49 of 50"
+    assert retry_after(money, 1_234_567_000, NOW) == 86_400 - 5000
+
+
+def test_when_a_window_that_slides_has_room_again() -> None:
+    """Not when the next one begins, where all of this one still counts, but when enough of it has left."""
+    (rate,) = book(Limit(name="m", requests=20)).demands(ASKED, NOW)
+    left = rate.ends - NOW
+    assert retry_after(rate, 20, NOW) == left + 3  # one of twenty leaves every three seconds
+    assert retry_after(rate, 19, NOW) == left  # there is room
+    (never,) = book(Limit(name="m", tokens=10)).demands(ASKED, NOW)
+    assert retry_after(never, 5, NOW) == left  # it wants more than the limit

@@ -49,6 +49,7 @@ class Bench:
         desk.prices = lambda instance, model: PRICES.get(instance)
         self.handler = Reserving(_answers, desk)
         self.calls = 0
+        self.headers: dict[str, str] = {}  # of the last answer
 
     async def known(self) -> "Bench":
         await self.accounts.settle(Span(0, None, 0), (), 0.0)
@@ -58,11 +59,13 @@ class Bench:
         self.calls += 1
         request = Request(request_id=f"r{self.calls}", body=body.encode(), user_path="/a")
         replies = [reply async for reply in self.handler(Call(request, Envelope("m")))]
+        self.headers = getattr(replies[0], "http_headers", {})
         return replies[-1]
 
 
 async def _answers(call: Call) -> Replies:
-    yield Started(200, "application/json", "cheap", "m")
+    headers = {"x-ratelimit-limit-tokens": "1", "x-other": "kept"}
+    yield Started(200, "application/json", "cheap", "m", headers)
     yield Completed(b"{}")
 
 
@@ -88,6 +91,24 @@ async def test_the_refusal_says_when_to_come_again() -> None:
     assert refused.error.message == (
         "budget exceeded for / daily limit: spent 0.000000 of 0.000004"
     )
+
+
+async def test_answers_say_what_is_left() -> None:
+    """With what the request itself has reserved, in place of what the provider says; a refusal, too."""
+    bench = await Bench("cheap", amount=9_000).known()  # 9 micro-dollars
+    await bench.ask()
+    assert bench.headers["ratelimit"].startswith('"/ daily usd";r=4;t=')
+    assert bench.headers["x-other"] == "kept"
+    assert "x-ratelimit-limit-tokens" not in bench.headers
+    assert code(await bench.ask()) == "budget_exceeded"
+    assert bench.headers["ratelimit"].startswith('"/ daily usd";r=4;t=')
+
+
+async def test_nothing_is_told_where_nobody_knows() -> None:
+    """Let through without the accounts, the answer is the provider's alone."""
+    bench = Bench("cheap", on_failure="open")
+    await bench.ask()
+    assert bench.headers == {"x-ratelimit-limit-tokens": "1", "x-other": "kept"}
 
 
 @pytest.mark.parametrize(
