@@ -29,6 +29,7 @@ from ingress.signals import Signals
 from ingress.spooling import Spooling
 from schemas.analytics import NoReports, Reports
 from schemas.clock import Clock
+from schemas.configured import Configuration
 from schemas.errors import Interrupted, Overloaded
 from schemas.kafka import KafkaConfig
 from schemas.kept import AnswerStore
@@ -61,6 +62,7 @@ class Gateway:
     objects: ObjectLog | None = None  # None: nothing is governed but by settings
     operations: Operations | None = None  # what operators can ask of the log
     routing: Checker | None = None  # who knows whether rules are right
+    configured: Callable[[], Configuration] | None = None  # what this process was started with
     guardrails: Collection[str] = ()
     _keys: Keys | None = None
 

@@ -31,6 +31,7 @@ from ingress.api.admin_log import (
     replays,
 )
 from ingress.api.admin_routing import routing_set, routing_sets
+from ingress.api.admin_settings import settings as configured
 from ingress.api.admin_workflows import deactivate_workflow, names, workflow, workflows
 from ingress.api.chat import chat
 from ingress.api.completions import completions
@@ -160,6 +161,7 @@ ROUTES = (
     _any("/admin/api/v1/auth-keys/<name>/rotate", ("POST",), rotate_key),
     _any("/admin/api/v1/auth-keys/<name>/deactivate", ("POST",), deactivate_key),
     _look("/admin/api/v1/cache/overview", cache_overview),
+    _look("/admin/api/v1/settings", configured),
     _look("/admin/api/v1/live", live),
     _look("/admin/api/v1/exchanges/<partition>/<offset>", exchange),
     _look("/admin/dashboard", dashboard),

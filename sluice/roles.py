@@ -5,6 +5,8 @@ Every role imports its parts itself: none pays for another's libraries.
 
 from __future__ import annotations
 
+from functools import partial
+
 from sluice.process import CannotStart, Context
 from sluice.settings import configs, gateway, kafka as kafka_rows
 
@@ -15,7 +17,7 @@ async def ingress(context: Context) -> None:
     from ingress.producer import PartitionMismatch
     from schemas.kafka import MissingPartition
     from schemas.kinds import KINDS
-    from sluice import answers, connections, reports, tracing
+    from sluice import answers, configured, connections, reports, tracing
     from sluice.config_log import ConfigLog
     from sluice.operations.api import desks
     from sluice.steering import Steering
@@ -39,11 +41,12 @@ async def ingress(context: Context) -> None:
             governed, ours = ConfigLog(kafka, context.clock, KINDS), http.ctx.gateway
             steering.follow(governed.objects)
             ours.govern(governed, context.settings.tables.guardrails)
-            ours.operations, ours.routing, ours.reports, ours.tracer = (
+            ours.operations, ours.routing, ours.reports, ours.tracer, ours.configured = (
                 operations,
                 steering,
                 told,
                 tracer,
+                partial(configured.configuration, context.settings),
             )
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)

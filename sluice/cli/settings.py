@@ -7,6 +7,7 @@ from importlib import metadata
 
 import click
 
+from sluice import configured
 from sluice.cli.output import json_option, print_json, settings_or_exit
 from sluice.settings import pages, render
 
@@ -41,17 +42,9 @@ def settings(form: str, as_json: bool) -> None:
 def version(as_json: bool) -> None:
     """Print the version."""
     names = ("aiokafka", "faust-streaming", "sanic")
-    versions = {"sluice": sluice_version(), "python": platform.python_version()}
+    versions = {"sluice": configured.version(), "python": platform.python_version()}
     versions |= {name: metadata.version(name) for name in names}
     if as_json:
         print_json(versions)
     else:
         click.echo(", ".join(f"{name} {number}" for name, number in versions.items()))
-
-
-def sluice_version() -> str:
-    """The installed version; a source tree that is not installed has none."""
-    try:
-        return metadata.version("sluice")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"

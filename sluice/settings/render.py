@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from typing import Any
 
@@ -13,6 +14,7 @@ from sluice.settings.loading import Settings
 from sluice.settings.setting import Group, Setting
 from sluice.settings.table import GROUPS, SETTINGS
 
+_USERINFO = re.compile(r"://[^/@\s]+@")
 _INTRO = """\
 # Settings
 
@@ -173,7 +175,8 @@ def shown(settings: Settings, row: Setting[Any]) -> str:
     value = settings[row]
     if row.secret and value:
         return "(secret)"
-    return row.kind.show(value)
+    # Of a URL only the place: a user's name and password are nobody's business.
+    return _USERINFO.sub("://***@", row.kind.show(value))
 
 
 def values(settings: Settings) -> str:
