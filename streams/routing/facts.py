@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -48,30 +50,55 @@ _list = msgspec.json.Decoder(list[Raw]).decode
 _EMPTY = frozenset({b"", b"null", b"[]"})
 
 
-def facts(request: Request, model: str, *, stream: bool, now: float) -> dict[str, Value]:
-    """The variables of a rule's condition; `now` in epoch seconds."""
-    try:
-        body = _decode(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = _Body()
-    images = any(mark in request.body for mark in _IMAGE_MARKS)
-    return {
-        "model": model,
-        "user_path": request.user_path,
-        "key": request.client or "",
-        "operation": request.operation,
-        "dialect": request.dialect,
-        "stream": stream,
-        "input_tokens": estimate(request.body, images=images),
-        "max_tokens": _limit(body),
-        "tools": bytes(body.tools) not in _EMPTY,
-        "images": images,
-        "turns": _turns(body),
-        "metadata": _metadata(body),
-        "headers": request.http_headers,
-        "user": _string(body.user),
-        "hour": int(now % 86_400 // 3_600),
-    }
+class Facts(dict[str, Value]):
+    """The variables of a rule's condition, by their names in `FACTS`. Each is read from the request when it
+    is first asked for: most rules ask little, and a body may be long."""
+
+    __slots__ = ("_body", "model", "now", "request", "stream")
+
+    def __init__(self, request: Request, model: str, stream: bool, now: float) -> None:
+        self.request = request
+        self.model = model
+        self.stream = stream
+        self.now = now
+        self._body: _Body | None = None
+
+    def __missing__(self, name: str) -> Value:
+        value = self[name] = _READ[name](self)
+        return value
+
+    @property
+    def body(self) -> _Body:
+        if self._body is None:
+            try:
+                self._body = _decode(self.request.body)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._body = _Body()
+        return self._body
+
+
+_READ: dict[str, Callable[[Facts], Value]] = {
+    "model": lambda found: found.model,
+    "user_path": lambda found: found.request.user_path,
+    "key": lambda found: found.request.client or "",
+    "operation": lambda found: found.request.operation,
+    "dialect": lambda found: found.request.dialect,
+    "stream": lambda found: found.stream,
+    "input_tokens": lambda found: estimate(found.request.body, images=bool(found["images"])),
+    "max_tokens": lambda found: _limit(found.body),
+    "tools": lambda found: bytes(found.body.tools) not in _EMPTY,
+    "images": lambda found: any(mark in found.request.body for mark in _IMAGE_MARKS),
+    "turns": lambda found: _turns(found.body),
+    "metadata": lambda found: _metadata(found.body),
+    "headers": lambda found: found.request.http_headers,
+    "user": lambda found: _string(found.body.user),
+    "hour": lambda found: int(found.now % 86_400 // 3_600),
+}
+
+
+def facts(request: Request, model: str, *, stream: bool, now: float) -> Facts:
+    """What rules may ask about this request; `model` as asked for, `now` in epoch seconds."""
+    return Facts(request, model, stream, now)
 
 
 def estimate(body: bytes, *, images: bool) -> int:

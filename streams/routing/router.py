@@ -14,7 +14,7 @@ from schemas.clock import Clock
 from schemas.errors import GatewayError, ModelNotFound
 from schemas.requests import Request
 from streams.routing.config import Recovery, RoutingConfig, Rule, Strategy, Trigger
-from streams.routing.facts import Value, facts
+from streams.routing.facts import Facts, facts
 from streams.routing.health import HealthBook
 from streams.routing.rules import Rules
 from streams.routing.strategies import Candidate, ordered
@@ -101,7 +101,7 @@ class Router:
             targets = _once([*targets, *self._found(names, path)])
         return Plan(targets, self._triggers, config.recovery)
 
-    def _by_rule(self, rule: Rule, call: Call, known: dict[str, Value]) -> Plan:
+    def _by_rule(self, rule: Rule, call: Call, known: Facts) -> Plan:
         path = call.request.user_path
         offers: list[Offer] = []
         refused: GatewayError | None = None
@@ -128,25 +128,26 @@ class Router:
         offers: Sequence[Offer],
         strategy: Strategy,
         call: Call,
-        known: dict[str, Value] | None = None,
+        known: Facts | None = None,
         seed: str | None = None,
     ) -> list[Target]:
         if len(offers) < 2:
             return [offer.target for offer in offers]
-        if strategy == "least_cost" and not known:
+        if strategy != "least_cost":
+            known = None
+        elif known is None:
             known = facts(call.request, call.envelope.model, stream=False, now=0.0)
-        candidates = [self._candidate(offer, strategy, known or {}, call) for offer in offers]
+        candidates = [self._candidate(offer, known, call) for offer in offers]
         found = ordered(strategy, candidates, seed or call.request.request_id)
         return [candidate.target for candidate in found]
 
-    def _candidate(
-        self, offer: Offer, strategy: Strategy, known: dict[str, Value], call: Call
-    ) -> Candidate:
+    def _candidate(self, offer: Offer, known: Facts | None, call: Call) -> Candidate:
+        """`known`: where its price counts."""
         target = offer.target
         health = self._health.of(target.instance, target.model)
         price = None
-        if strategy == "least_cost":
-            given, limit = known.get("input_tokens", 0), known.get("max_tokens", 0)
+        if known is not None:
+            given, limit = known["input_tokens"], known["max_tokens"]
             if isinstance(given, int) and isinstance(limit, int):
                 # Without a limit the answer is taken to be as long as the question.
                 price = self._price(target.instance, target.model, given, limit or given)
@@ -193,14 +194,14 @@ def _once(targets: Sequence[Target]) -> tuple[Target, ...]:
     return tuple(found.values())
 
 
-def _affinity(rule: Rule, request: Request, known: dict[str, Value]) -> str | None:
+def _affinity(rule: Rule, request: Request, known: Facts) -> str | None:
     """What stays with one candidate; None: each request for itself."""
     if rule.strategy != "consistent":
         return None
     if rule.affinity == "user_path":
         return request.user_path
     if rule.affinity == "user":
-        return str(known.get("user") or request.client or request.user_path)
+        return str(known["user"] or request.client or request.user_path)
     return _conversation(request)
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from schemas.requests import Request
-from streams.routing.facts import FACTS, Value, estimate, facts
+from streams.routing.facts import FACTS, Facts, estimate, facts
 
 
-def known(body: bytes, **given: object) -> dict[str, Value]:
+def known(body: bytes, **given: object) -> Facts:
     request = Request(request_id="r", body=body, **given)  # type: ignore[arg-type]  # test's own
     return facts(request, "m", stream=True, now=3600.0 * 25)
 
@@ -15,7 +15,9 @@ def test_every_fact_is_there() -> None:
     """Those that the page names, and no others."""
     found = known(b"{}", client="key", user_path="/a", http_headers={"x": "y"})
 
-    assert set(found) == set(FACTS)
+    assert [found[name] for name in FACTS] == list(found.values())
+    with pytest.raises(KeyError):
+        found["modell"]
     assert (found["model"], found["key"], found["user_path"]) == ("m", "key", "/a")
     assert (found["stream"], found["hour"], found["headers"]) == (True, 1, {"x": "y"})
 
@@ -55,3 +57,12 @@ def test_the_estimate_leaves_data_out() -> None:
     body = b'{"text":"%s","data":"%s"}' % (b"a word " * 1000, b"A" * 80_000)
 
     assert 1700 < estimate(body, images=True) < 1800
+
+
+def test_what_nobody_asks_is_not_read() -> None:
+    """A rule about the model costs nothing of a long body."""
+    found = known(b'{"tools":[1]}')
+
+    assert found["model"] == "m"
+    assert list(found) == ["model"]
+    assert (found["tools"], list(found)) == (True, ["model", "tools"])

@@ -4,15 +4,19 @@ import pytest
 
 from schemas.requests import Request
 from streams.routing.config import Choice, Rule
-from streams.routing.facts import FACTS, Value, facts
+from streams.routing.facts import FACTS, Facts, Value, facts
 from streams.routing.rules import BadRule, Rules
 
 USE = (Choice("m"),)
 
 
-def known(body: bytes = b'{"messages":[{}]}', **given: object) -> dict[str, Value]:
+def known(body: bytes = b'{"messages":[{}]}', **given: object) -> Facts:
     request = Request(request_id="r", body=body, **given)  # type: ignore[arg-type]  # test's own
     return facts(request, "auto", stream=False, now=0.0)
+
+
+def everything(found: Facts) -> dict[str, Value]:
+    return {name: found[name] for name in FACTS}
 
 
 def test_the_first_rule_that_holds_decides() -> None:
@@ -28,7 +32,7 @@ def test_the_first_rule_that_holds_decides() -> None:
     assert rules.first(known(b'{"messages":[{}],"tools":[{}]}')).name == "tools"  # type: ignore[union-attr]
     assert rules.first(known()).name == "light"  # type: ignore[union-attr]
     assert rules.first(known(b'{"messages":["%s"]}' % (b"x" * 99))).name == "auto"  # type: ignore[union-attr]
-    assert rules.first({**known(b" " * 99), "model": "other"}) is None
+    assert rules.first({**everything(known(b" " * 99)), "model": "other"}) is None
 
 
 def test_a_rule_that_asks_for_what_is_not_there_does_not_hold() -> None:
@@ -42,6 +46,41 @@ def test_a_rule_that_asks_for_what_is_not_there_does_not_hold() -> None:
 
     assert rules.first(known(b'{"messages":[{}],"metadata":{"tier":"gold"}}')).name == "gold"  # type: ignore[union-attr]
     assert rules.first(known()).name == "rest"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("when", "with_it", "without_it"),
+    [
+        ('metadata["tier"] == "gold"', True, False),
+        ("metadata.tier.startsWith('go') && model == 'auto'", True, False),
+        ('metadata["tier"] != "silver"', True, False),
+        ("!(metadata.tier == 'silver')", True, False),
+        ("metadata.tier == 'silver' || model == 'auto'", True, True),
+        ("!has(metadata.tier)", False, True),
+        ("has(metadata.tier) ? false : model == 'auto'", False, True),
+        ("!('tier' in metadata) && metadata.size() == 0", False, True),
+        ("['a'].exists(each, metadata.tier == each || true)", True, True),
+        ("user_path != 'metadata.tier'", True, True),
+        ('user_path != """metadata.tier\'"""', True, True),
+        ("model == 'auto' // and not metadata.tier", True, True),
+        (r"""metadata.tier == "\"" || model == "auto" """, True, True),
+        ("metadata.tier == 'gold' && 9223372036854775807 + hour > 0", False, False),
+    ],
+)
+def test_a_condition_means_the_same_among_others(
+    when: str, with_it: bool, without_it: bool
+) -> None:
+    """Many rules are asked at once; each holds where it would alone, whatever its neighbours ask for."""
+    before = [
+        Rule(name=f"b{n}", when=f"metadata.b{n} == 'x' && turns > 9", use=USE) for n in range(9)
+    ]
+    behind = [Rule(name=f"c{n}", when=f"headers['c{n}'] == 'x'", use=USE) for n in range(9)]
+    mine, rest = Rule(name="mine", when=when, use=USE), Rule(name="rest", use=USE)
+    for body, holds in ((b'{"metadata":{"tier":"gold"}}', with_it), (b"{}", without_it)):
+        for rules in ([mine], [mine, rest], [*before, mine, *behind, rest]):
+            found = Rules(rules).first({**everything(known(body)), "hour": 1})
+            expected = "mine" if holds else "rest" if rest in rules else None
+            assert (found and found.name) == expected
 
 
 @pytest.mark.parametrize("when", ["1 + 1", "modell == 'x'", "model <", "input_tokens < 'x'"])
