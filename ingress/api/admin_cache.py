@@ -3,52 +3,67 @@ the caches did."""
 
 from __future__ import annotations
 
-import msgspec
-
-from ingress.auth import must_be, who
-from ingress.cache_overview import overview
-from ingress.errors import error_answer, identity_lines
-from ingress.gateway import Gateway
+from ingress.admin import Asking, Said, answered
+from ingress.cache_overview import Day, days, overview
 from ingress.guards import IncomingRequest
+from ingress.listing import asked_for, said_in
+from ingress.periods import span
 from ingress.producer import RETRY_AFTER
 from ingress.wire import Answer
+from schemas.analytics import Sums
 from schemas.control import Purge, encode
-from schemas.errors import GatewayError, InvalidRequest, LogUnavailable, NotFound
+from schemas.errors import InvalidRequest, LogUnavailable, NotFound, StoreUnavailable
 
-_JSON = b"content-type: application/json\r\ncache-control: no-store\r\n"
-_NAMES = frozenset({"key", "tag", "model", "user_path"})
-_encode = msgspec.json.Encoder().encode
+MEANT = ("key", "tag", "model", "user_path")
+OF_DAYS = ("days", "start_date", "end_date", "interval", "timezone", "user_path")
 
 
 async def cache_overview(request: IncomingRequest) -> Answer:
-    """What the caches of all workers did, by their last heartbeats."""
-    gateway: Gateway = request.app.ctx.gateway
-    try:
-        gateway.identify(request)
-        _allowed(gateway, request)
-        found = overview(gateway.workers.caches.values())
-    except GatewayError as error:
-        return error_answer(request, error)
-    return Answer(200, _JSON + identity_lines(request), _encode(found))
+    """GET: what the caches of all workers did, by their last heartbeats; hits by day from the store."""
+    return await answered(request, _overview)
 
 
 async def purge(request: IncomingRequest, name: str | None = None) -> Answer:
-    """All that is said must hold of what is forgotten. Every worker does it as it reads of it: 202."""
-    gateway: Gateway = request.app.ctx.gateway
+    """DELETE: all that is said must hold of what is forgotten. Every worker does it as it reads of it."""
+    return await answered(request, _purge, *(() if name is None else (name,)))
+
+
+async def _overview(asking: Asking) -> Said:
+    _cached_here(asking)
+    said = said_in(asking, *OF_DAYS)
+    reports = asking.gateway.workers.caches.values()
     try:
-        gateway.identify(request)
-        _allowed(gateway, request)
-        asked = _asked(request, name, gateway.clock.time())
-        if not await gateway.log.signal(*encode(asked)):
-            raise LogUnavailable(retry_after=RETRY_AFTER)
-    except GatewayError as error:
-        return error_answer(request, error)
-    return Answer(202, _JSON + identity_lines(request), _encode(asked))
+        daily = await _daily(asking, said)
+    except StoreUnavailable:
+        if said:
+            raise
+        return Said(overview(reports, None))
+    return Said(overview(reports, daily, of_days=bool(said)))
 
 
-def _allowed(gateway: Gateway, request: IncomingRequest) -> None:
-    must_be(who(gateway, request), "admin")
-    if gateway.config.sharing is None:
+async def _daily(asking: Asking, said: dict[str, str]) -> list[Day]:
+    zone = said.get("timezone") or asking.request.headers.get("x-gomodel-timezone")
+    asked = span(said, zone, asking.gateway.clock.time())
+    question = Sums(
+        since=asked.since,
+        until=asked.until,
+        period=asked.period,
+        by=("start", "cache"),
+        where=asked_for(asking, said, hits=True),
+    )
+    return days(await asking.gateway.reports.sums(question), asked)
+
+
+async def _purge(asking: Asking, name: str | None = None) -> Said:
+    _cached_here(asking)
+    asked = _asked(asking.request, name, asking.gateway.clock.time())
+    if not await asking.gateway.log.signal(*encode(asked)):
+        raise LogUnavailable(retry_after=RETRY_AFTER)
+    return Said(asked, 202)
+
+
+def _cached_here(asking: Asking) -> None:
+    if asking.gateway.config.sharing is None:
         raise NotFound(
             "Answers are not cached here: set RESPONSE_CACHE_SIMPLE_ENABLED or SEMANTIC_CACHE_ENABLED."
         )
@@ -56,7 +71,7 @@ def _allowed(gateway: Gateway, request: IncomingRequest) -> None:
 
 def _asked(request: IncomingRequest, name: str | None, now: float) -> Purge:
     said = {each: values[0] for each, values in request.args.items() if values}
-    if unknown := said.keys() - _NAMES:
+    if unknown := said.keys() - {*MEANT}:
         # One that is mistyped must not make it a purge of everything.
         raise InvalidRequest(
             f"`{min(unknown)[:50]}` is unknown: there are key, tag, model and user_path.",

@@ -38,9 +38,10 @@ async def stack(
 
 async def test_hits_over_a_restart(stack: Stack) -> None:
     """A paraphrase is answered by another worker than the one that asked the provider, which left it in
-    the data folder; the overview goes on counting, the exchange has it, and a purge forgets it."""
+    the data folder; the overview goes on counting, the exchange and the days in the store have it, and a
+    purge forgets it."""
     await stack.start("sim")
-    worker, _ = await asyncio.gather(stack.start("streams"), stack.start("ingress"))
+    worker, *_ = await asyncio.gather(*map(stack.start, ("streams", "ingress", "sinks")))
     headers = {"authorization": f"Bearer {SECRET}"}
     async with AsyncClient(base_url=stack.url, headers=headers, timeout=60) as client:
 
@@ -50,9 +51,12 @@ async def test_hits_over_a_restart(stack: Stack) -> None:
             found = await client.post("/v1/chat/completions", json=body, headers=told)
             return found.headers["x-cache"], found.text
 
+        async def overview(**asked: str) -> dict[str, Any]:
+            found = await client.get("/admin/api/v1/cache/overview", params=asked)
+            return dict(found.raise_for_status().json())
+
         async def summary() -> dict[str, Any]:
-            found = (await client.get("/admin/api/v1/cache/overview")).raise_for_status().json()
-            return dict(found["summary"])
+            return dict((await overview())["summary"])
 
         async def kept() -> bool:
             return (await ask(OTHERWISE, "only-if-cached"))[0] == "HIT (semantic)"
@@ -67,7 +71,17 @@ async def test_hits_over_a_restart(stack: Stack) -> None:
         assert text.endswith("data: [DONE]\n\n")
         assert (await ask("How can I not reset my password?"))[0] == "MISS"
         await until(lambda: _counted(summary, misses=2))
-        assert (await summary())["semantic_hits"] >= 3
+        hits = (await summary())["semantic_hits"]
+        assert hits >= 3
+
+        async def stored() -> bool:
+            """The days in the store have each hit, and no other."""
+            days = (await overview())["daily"]
+            return bool(sum(day["semantic_hits"] for day in days) == hits)
+
+        await until(stored)
+        assert (await overview(user_path="/"))["summary"]["total_hits"] == hits
+        assert (await overview(user_path="/none"))["daily"] == []
 
         assert (await client.delete("/admin/api/v1/cache")).status_code == 202
 
