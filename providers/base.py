@@ -64,6 +64,7 @@ class Endpoint(Struct, frozen=True):
     root_paths: frozenset[str] = frozenset()  # see `relay_url`
     key: int = 0  # which of the instance's keys the headers hold
     proxy: str | None = None  # URL of the proxy on the way there
+    vendor: str = ""  # of the instance
 
     def relay_url(self, path: str) -> str:
         """Where a relayed request goes: `path` begins with a slash and may have a query."""

@@ -28,6 +28,8 @@ MetricName = Literal[
     "sluice_stream_errors",  # Counter: answers that ended in-band; code
     "sluice_deliveries",  # Counter: records taken from llm.requests; kind
     "sluice_outcomes",  # Counter: exchanges recorded; outcome
+    "sluice_tokens",  # Counter: tokens used; provider, model, type
+    "sluice_cost_dollars",  # Counter: USD paid, as far as prices are known; provider, model
     "sluice_running_requests",  # Gauge: requests that a worker works on
     "sluice_held_requests",  # Gauge: delivered and not started
     "sluice_upstream_calls",  # Counter: provider calls; provider, status
@@ -53,6 +55,11 @@ MetricName = Literal[
     "sluice_sink_documents",  # Counter: documents handed to a store; store, result
     "sluice_sink_write_seconds",  # Histogram: one batch written; store
     "sluice_sink_backoffs",  # Counter: waits because a store was away; store
+    # GoModel's, for dashboards that ask for them
+    "gomodel_requests",  # Counter: requests that a provider was called for; see docs/operations.md
+    "gomodel_request_duration_seconds",  # Histogram: the first call's begin to the answer's end
+    "gomodel_requests_in_flight",  # Gauge: calls of providers; provider, endpoint, stream
+    "gomodel_response_snapshot_store_failures",  # Counter: exchanges that a store refused
 ]
 
 _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
@@ -68,6 +75,8 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_stream_errors": ("Answers that ended with an in-band error", ("code",)),
     "sluice_deliveries": ("Records taken from the request topic", ("kind",)),
     "sluice_outcomes": ("Exchanges recorded", ("outcome",)),
+    "sluice_tokens": ("Tokens used", ("provider", "model", "type")),
+    "sluice_cost_dollars": ("USD paid, as far as prices are known", ("provider", "model")),
     "sluice_running_requests": ("Requests that this worker works on", ()),
     "sluice_held_requests": ("Requests delivered and not started", ()),
     "sluice_upstream_calls": ("Provider calls", ("provider", "status")),
@@ -96,6 +105,22 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_sink_documents": ("Documents handed to a store", ("store", "result")),
     "sluice_sink_write_seconds": ("One batch written", ("store",)),
     "sluice_sink_backoffs": ("Waits because a store was away", ("store",)),
+    "gomodel_requests": (
+        "Requests that a provider was called for",
+        ("provider", "model", "endpoint", "status_code", "status_type", "stream"),
+    ),
+    "gomodel_request_duration_seconds": (
+        "First call of a provider to the end of the answer",
+        ("provider", "model", "endpoint", "stream"),
+    ),
+    "gomodel_requests_in_flight": (
+        "Calls of providers that have not ended",
+        ("provider", "endpoint", "stream"),
+    ),
+    "gomodel_response_snapshot_store_failures": (
+        "Exchanges that a store refused",
+        ("provider", "provider_name", "operation"),
+    ),
 }
 # Seconds, from 1 ms to ten minutes.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600)
@@ -108,9 +133,9 @@ class Counter:
     __slots__ = ("value",)
 
     def __init__(self) -> None:
-        self.value = 0
+        self.value: float = 0
 
-    def inc(self, amount: int = 1) -> None:
+    def inc(self, amount: float = 1) -> None:
         self.value += amount
 
 

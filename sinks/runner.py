@@ -69,6 +69,9 @@ class Runner:
         self._stored = metrics.counter("sluice_sink_documents", store, "stored")
         self._refused = metrics.counter("sluice_sink_documents", store, "refused")
         self._undecodable = metrics.counter("sluice_sink_documents", store, "undecodable")
+        self._not_kept = metrics.counter(
+            "gomodel_response_snapshot_store_failures", "unknown", store, "create"
+        )
         metrics.gauges(
             "sluice_consumer_lag",
             lambda: [
@@ -150,6 +153,7 @@ class Runner:
             await publish(consumer.producer, self._kafka.topics.dead_letters, letter)
         self._stored.inc(len(found.documents) - refused)
         self._refused.inc(refused)
+        self._not_kept.inc(refused)
         self._undecodable.inc(len(found.dead) - refused)
         self._dead_letters.inc(len(found.dead))
         return True

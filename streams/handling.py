@@ -31,6 +31,7 @@ from streams.dead_letters import DeadLetters, reason_of
 from streams.delivery import Delivery, Message, position_of
 from streams.guardrails.masks import Masks, NoMasks
 from streams.log import Undeliverable
+from streams.metering import Metering
 from streams.outcomes import Outcomes
 from streams.settlement import Result, Times, head_of, settle
 from streams.stages import Call, Handler
@@ -57,7 +58,7 @@ class Handling:
         self._sender = sender
         self._dead_letters = DeadLetters(sender.log, topics.dead_letters, metrics)
         self._clock = clock
-        self._metrics = metrics
+        self._metering = Metering(metrics)
         self.may_reply_to: Callable[[str], bool] = lambda topic: True
         self.prices: Prices = no_prices
         self.masks: Masks = NoMasks()
@@ -129,8 +130,7 @@ class Handling:
         if delivery.moved and not redelivered:
             return  # a copy of what ended here or in an owner that stopped in order
         call = Call(delivery.request, delivery.envelope, delivery.waits)
-        call.key = delivery.key
-        call.span = tracing.process(self.tracer, delivery)
+        call.key, call.span = delivery.key, tracing.process(self.tracer, delivery)
         try:
             await self._settled(delivery, call, redelivered=redelivered)
         finally:
@@ -155,8 +155,8 @@ class Handling:
         if delivery.floor is None:
             delivery.floor = self._outcomes.end(delivery.message.partition)
         self.masks.before(call)
-        await self._record(delivery, settle(delivery, call, result, times, self.prices))
-        self._metrics.counter("sluice_outcomes", result.outcome).inc()
+        await self._record(delivery, exchange := settle(delivery, call, result, times, self.prices))
+        self._metering.finished(exchange, call)
         if not answer.begun:
             if result.error is not None:
                 answer.discard()
@@ -205,7 +205,7 @@ class Handling:
         delivery.attempt = counted + 2
         if counted >= MAX_REDELIVERIES:
             return False
-        self._metrics.counter("sluice_redeliveries").inc()
+        self._metering.redelivered()
         delivery.floor = self._outcomes.end(partition)
         await self._outcomes.count(partition, request_id, counted + 1)
         reach("streams.counted")

@@ -102,6 +102,7 @@ class Flight:
         call = member.call
         call.attempts += self.call.attempts
         call.rule, call.winner = self.call.rule, self.call.winner
+        call.target = self.call.target
         call.upstream_started = self.call.upstream_started
         call.first_content = self.call.first_content
 

@@ -20,6 +20,7 @@ from schemas.replies import Chunk, Completed, Failed, Reply, Started
 from schemas.requests import Request
 from schemas.tracing import Tracer
 from schemas.usage import Usage
+from streams.metering import CallsInFlight
 from streams.stages import Call, Replies
 from streams.tracing import ProviderSpan
 
@@ -71,6 +72,7 @@ class Caller:
         self._transport = transport
         self._clock = clock
         self._metrics = metrics
+        self._in_flight = CallsInFlight(metrics)
         self._recall = recall
 
     def _target(self, call: Call) -> Target:
@@ -132,6 +134,7 @@ class Caller:
 
     async def _asked(self, call: Call, target: Target, dialogue: Dialogue) -> Replies:
         attempt = _Attempt(call, target, self._clock)
+        in_flight = self._in_flight.begun(call, target)
         try:
             sent = self._sent(attempt, dialogue)
             # What is relayed does not say whether it is a stream.
@@ -160,6 +163,7 @@ class Caller:
             attempt.note(failure := Failed(error, error.status))
             yield failure
         finally:
+            self._in_flight.ended(in_flight)
             self._note(attempt)
 
     def _sent(self, attempt: _Attempt, dialogue: Dialogue) -> UpstreamRequest:
