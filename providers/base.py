@@ -62,6 +62,7 @@ class Endpoint(Struct, frozen=True):
     default_max_tokens: int = 4096  # for a dialect that must have a limit, if the caller gave none
     header_quirks: tuple[HeaderQuirk, ...] = ()
     root_paths: frozenset[str] = frozenset()  # see `relay_url`
+    relay_query: str = ""  # `name=value`, of every relayed request that does not say it itself
     key: int = 0  # which of the instance's keys the headers hold
     proxy: str | None = None  # URL of the proxy on the way there
     vendor: str = ""  # of the instance
@@ -69,7 +70,14 @@ class Endpoint(Struct, frozen=True):
     def relay_url(self, path: str) -> str:
         """Where a relayed request goes: `path` begins with a slash and may have a query."""
         first = path[1:].partition("/")[0].partition("?")[0]
-        return (_root(self.base_url) if first in self.root_paths else self.base_url) + path
+        url = (_root(self.base_url) if first in self.root_paths else self.base_url) + path
+        if not self.relay_query:
+            return url
+        _, mark, query = path.partition("?")
+        wanted = self.relay_query.partition("=")[0]
+        if any(pair.partition("=")[0] == wanted for pair in query.split("&")):
+            return url
+        return f"{url}{'&' if mark else '?'}{self.relay_query}"
 
     @override
     def __repr__(self) -> str:

@@ -159,6 +159,7 @@ def _endpoint(vendor: Vendor, name: str, base_url: str, version: str | None) -> 
         default_max_tokens=vendor.default_max_tokens or _DEFAULT_MAX_TOKENS,
         header_quirks=vendor.header_quirks,
         root_paths=vendor.root_paths,
+        relay_query=found.relay_query,
         vendor=vendor.name,
     )
 

@@ -23,13 +23,15 @@ from schemas.replies import Chunk, Completed, Failed, Reply
 from schemas.requests import Dialect, Operation, Relay, Request
 
 _VERSION = re.compile(r"/v\d\w*(?=[/?]|$)")
+# What may stand before OpenAI's paths: its name, a version, a model that is deployed under a name.
+_BEFORE = r"(?:/openai)?(?:/v\d\w*)?(?:/deployments/[^/]+)?"
 # Path behind the base URL and its version -> how the dialogue there is known in `Endpoint.routes`,
 # and what it is to us.
 _KNOWN: tuple[tuple[re.Pattern[str], str, Operation, Dialect], ...] = (
-    (re.compile(r"/chat/completions"), "openai_chat", "chat", "openai_chat"),
-    (re.compile(r"/completions"), "openai_completions", "chat", "openai_completions"),
-    (re.compile(r"/responses"), "openai_responses", "chat", "openai_responses"),
-    (re.compile(r"/embeddings"), "openai_embeddings", "embeddings", "openai_chat"),
+    (re.compile(rf"{_BEFORE}/chat/completions"), "openai_chat", "chat", "openai_chat"),
+    (re.compile(rf"{_BEFORE}/completions"), "openai_completions", "chat", "openai_completions"),
+    (re.compile(rf"{_BEFORE}/responses"), "openai_responses", "chat", "openai_responses"),
+    (re.compile(rf"{_BEFORE}/embeddings"), "openai_embeddings", "embeddings", "openai_chat"),
     (re.compile(r"/messages"), "anthropic", "chat", "anthropic"),
     (re.compile(r"/models/(?P<model>.+):generateContent"), "gemini", "chat", "gemini"),
     (re.compile(r"/models/(?P<model>.+):streamGenerateContent"), "gemini", "chat", "gemini"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -78,6 +80,7 @@ _any = msgspec.json.Decoder(_Any)
 _raw = msgspec.json.Decoder(Raw)
 _text = msgspec.json.Decoder(str)
 _NULL = Raw(b"null")
+_MODEL_IN_PATH = re.compile(r"/models/([^:]+):\w+$|/deployments/([^/]+)/")
 
 
 def envelope(request: Request) -> Envelope:
@@ -144,14 +147,24 @@ def _of_path(request: Request) -> Envelope:
 
 
 def _relayed(request: Request) -> Envelope:
-    """The model that a relayed JSON body names; nothing is wrong with one that cannot be read."""
+    """The model that a relayed request names, in its path or in a JSON body; nothing is wrong with a
+    body that cannot be read."""
+    model = request.model or _in_path(request)
     if not request.content_type.startswith("application/json"):
-        return Envelope(request.model or "", bool(request.stream))
+        return Envelope(model, bool(request.stream))
     try:
         found = _any.decode(request.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Envelope(request.model or "", bool(request.stream))
-    return Envelope(request.model or found.model or "", bool(found.stream or request.stream))
+        return Envelope(model, bool(request.stream))
+    return Envelope(model or found.model or "", bool(found.stream or request.stream))
+
+
+def _in_path(request: Request) -> str:
+    """As Google's API names it, `/models/<model>:<action>`, or one that serves models which are deployed
+    under a name, `/deployments/<model>/…`."""
+    path = request.relay.path.partition("?")[0] if request.relay is not None else ""
+    found = _MODEL_IN_PATH.search(path)
+    return unquote(found[1] or found[2]) if found else ""
 
 
 _READERS = {

@@ -57,4 +57,5 @@ def _with_query(placed: Placed, query: str) -> Placed:
             spoken: replace(route, url=route.url + query) for spoken, route in placed.routes.items()
         },
         models_url=placed.models_url + query,
+        relay_query=query.removeprefix("?"),
     )

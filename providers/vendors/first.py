@@ -80,6 +80,8 @@ AZURE = Vendor(
     },
     place=azure_place,
     api_versions=True,
+    # Its SDK puts `/openai/…` behind the address that it is given.
+    root_paths=frozenset({"openai"}),
     request_id_header="X-Client-Request-Id",
     prices="azure",
 )

@@ -21,6 +21,7 @@ class Placed(Struct, frozen=True, kw_only=True):
     routes: dict[str, Route]
     models_url: str  # empty: there is no list
     authenticate: Authenticate
+    relay_query: str = ""  # see `Endpoint`
 
 
 class Vendor(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from providers.passed_on import passed_on, relayed
 from providers.transport import Transport, UpstreamResponse
 from schemas.clock import Clock, rfc3339
 from schemas.envelopes import JSON
-from schemas.errors import GatewayError, PreviousResponseNotFound
+from schemas.errors import GatewayError, ModelAccessDenied, PreviousResponseNotFound
 from schemas.exchange import Attempt
 from schemas.metrics import Metrics
 from schemas.replies import Chunk, Completed, Failed, Reply, Started
@@ -38,6 +38,10 @@ class Targets(Protocol):
 
     def instance(self, name: str) -> Target:
         """By an instance's or a vendor's name; InvalidRequest."""
+        ...
+
+    def allows(self, instance: str, model: str, user_path: str) -> bool:
+        """Whether that model of that instance may be called from there."""
         ...
 
 
@@ -80,7 +84,12 @@ class Caller:
             return call.target
         if (relay := call.request.relay) is None:
             return self._targets.resolve(call.envelope.model, call.request.user_path)
-        return replace(self._targets.instance(relay.provider), model=call.envelope.model)
+        found = replace(self._targets.instance(relay.provider), model=call.envelope.model)
+        if found.model and not self._targets.allows(
+            found.instance, found.model, call.request.user_path
+        ):
+            raise ModelAccessDenied(param="model")
+        return found
 
     async def __call__(self, call: Call) -> Replies:
         try:

@@ -94,6 +94,9 @@ class OneTarget:
             raise InvalidRequest("No provider is configured under the name.")
         return self._target
 
+    def allows(self, instance: str, model: str, user_path: str) -> bool:
+        return instance == "east" and (model != "dear" or user_path == "/rich")
+
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
@@ -210,6 +213,56 @@ async def test_an_answer_is_accounted_for(provider: Provider) -> None:
     assert (end.usage.input_tokens, end.usage.output_tokens) == (3, 2)
     assert (end.finish_reason, end.response_model) == ("stop", "m-1")
     assert not call.streamed
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/deployments/d/chat/completions?api-version=1", "/openai/v1/chat/completions"],
+)
+async def test_an_answer_of_a_deployment_is_accounted_for(provider: Provider, path: str) -> None:
+    """The same where the name of a deployment, or OpenAI's own, stands before the path that we know."""
+    content = json.dumps(ANSWER).encode()
+
+    async def script(request: web.Request) -> web.Response:
+        return web.Response(body=content, content_type="application/json")
+
+    provider.script = script
+    _, replies = await provider.relay(
+        "POST", path, b'{"messages":[{"role":"user","content":"hi"}]}'
+    )
+
+    end = replies[-1]
+    assert whole(replies) == content
+    assert isinstance(end, Completed)
+    assert end.usage is not None
+    assert end.usage.output_tokens == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/chat/completions", b'{"model":"dear"}'),
+        ("/deployments/dear/chat/completions", b"{}"),
+        ("/models/dear:generateContent", b'{"model":"cheap"}'),
+    ],
+)
+async def test_a_model_that_is_not_for_that_user_path(
+    provider: Provider, path: str, body: bytes
+) -> None:
+    """What may not be called by its name cannot be reached past the allow-lists either."""
+
+    async def script(request: web.Request) -> web.Response:
+        return web.Response(body=b"{}", content_type="application/json")
+
+    provider.script = script
+    _, refused = await provider.relay("POST", path, body, user_path="/poor")
+    _, answered = await provider.relay("POST", path, body, user_path="/rich")
+
+    (failed,) = refused
+    assert isinstance(failed, Failed)
+    assert (failed.error.code, failed.status) == ("model_access_denied", 400)
+    assert isinstance(answered[0], Started)
+    assert len(provider.seen) == 1
 
 
 async def test_a_stream_is_passed_on_as_it_comes(provider: Provider) -> None:

@@ -166,6 +166,44 @@ def test_azures_dated_responses(version: str, responses: str | None) -> None:
     assert urls(found)["openai_embeddings"] == f"{base}/embeddings?api-version={version}"
 
 
+@pytest.mark.parametrize(
+    ("base_url", "version", "path", "expected"),
+    [
+        (RESOURCE, None, "/chat/completions", "openai/v1/chat/completions"),
+        (RESOURCE, None, "/openai/v1/responses", "openai/v1/responses"),
+        (
+            f"{RESOURCE}/openai/deployments/d",
+            None,
+            "/chat/completions",
+            "openai/deployments/d/chat/completions?api-version=2024-10-21",
+        ),
+        (
+            RESOURCE,
+            "2025-01-01",
+            "/openai/deployments/d/audio/speech?x=1",
+            "openai/deployments/d/audio/speech?x=1&api-version=2025-01-01",
+        ),
+        (
+            RESOURCE,
+            "2025-01-01",
+            "/openai/deployments/d/embeddings?api-version=2024-06-01",
+            "openai/deployments/d/embeddings?api-version=2024-06-01",
+        ),
+        (RESOURCE, "2025-01-01", "/deployments/d/images", "openai/deployments/d/images"),
+    ],
+)
+def test_what_is_relayed_to_azure(
+    base_url: str, version: str | None, path: str, expected: str
+) -> None:
+    """Paths as its SDK makes them, and those behind the base URL, find the resource; the dated API is told
+    the version unless the caller says one."""
+    more = {"AZURE_API_VERSION": version} if version else {}
+    found = only(AZURE_API_KEY="k", AZURE_BASE_URL=base_url, **more).endpoint.relay_url(path)
+    if version and "?" not in expected:
+        expected += f"?api-version={version}"
+    assert found == f"{RESOURCE}/{expected}"
+
+
 def test_a_route_beside_the_base_url() -> None:
     """Another dialect's own address counts for base URLs of its host, and for no other."""
     anthropic = "https://api.z.ai/api/anthropic/v1/messages"

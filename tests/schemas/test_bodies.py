@@ -214,6 +214,23 @@ def test_relayed_bodies_are_never_wrong(body: bytes, content_type: str, found: E
     assert asked(body, operation="relay", content_type=content_type, relay=relay) == found
 
 
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1beta/models/gemini-2.5-pro:generateContent?alt=sse", "gemini-2.5-pro"),
+        ("/models/a%20b:countTokens", "a b"),
+        ("/openai/deployments/my-gpt/chat/completions?api-version=1", "my-gpt"),
+        ("/deployments/d/embeddings", "d"),
+        ("/models/gpt-4o", "in-the-body"),
+        ("/chat/completions?x=/models/m:y", "in-the-body"),
+    ],
+)
+def test_relayed_paths_may_name_the_model(path: str, model: str) -> None:
+    """A model that stands in the path is who answers, whatever the body says."""
+    body = b'{"model":"in-the-body"}'
+    assert asked(body, operation="relay", relay=Relay("east", "POST", path)).model == model
+
+
 def test_check_json() -> None:
     """JSON in UTF-8 of any shape, and nothing else."""
     for body in (b"[1]", b'"\xc3\xa4"', b"null"):

@@ -13,7 +13,7 @@ from schemas.errors import InvalidRequest
 from schemas.requests import Request
 
 _members = msgspec.json.Decoder(Members).decode
-_text = msgspec.json.Decoder(str).decode
+_text = msgspec.json.Decoder(str | None).decode
 _flag = msgspec.json.Decoder(bool | None).decode
 _count = msgspec.json.Decoder(int | None).decode
 _encode = msgspec.json.Encoder().encode

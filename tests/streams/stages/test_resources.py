@@ -112,6 +112,9 @@ class Setting:
                 return provider.target
         raise InvalidRequest("No provider is configured under that name.")
 
+    def allows(self, instance: str, model: str, user_path: str) -> bool:
+        return True
+
     def keeping(self, *routes: str) -> Sequence[Target]:
         return [provider.target for provider in self.known]
 
