@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from types import NoneType
+from typing import Any, get_args, get_origin
 from urllib.parse import unquote
 
 from msgspec import NODEFAULT, Raw, Struct
@@ -29,7 +30,7 @@ _LABELS: dict[TypeName, str] = {
 }
 
 
-class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GuardrailFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is said of a guardrail."""
 
     type: TypeName
@@ -84,15 +85,27 @@ def _type(name: TypeName) -> dict[str, Any]:
 
 
 def _input(type_: Any) -> str:
-    """What a form shows for it."""
+    """What a form shows for it: of several options one (`select`) or some (`choices`), texts (`list`)."""
     if _options(type_):
-        return "select"
-    return {bool: "checkbox", int: "number", float: "number", str: "text"}.get(type_, "json")
+        return "choices" if get_origin(type_) is tuple else "select"
+    if type_ == tuple[str, ...]:
+        return "list"
+    return {bool: "checkbox", int: "number", float: "number", str: "text"}.get(
+        _without_none(type_), "json"
+    )
 
 
 def _options(type_: Any) -> tuple[str, ...]:
+    if get_origin(type_) is tuple:
+        type_ = get_args(type_)[0]
     found = get_args(type_)
     return found if found and all(isinstance(each, str) for each in found) else ()
+
+
+def _without_none(type_: Any) -> Any:
+    """`float` of `float | None`."""
+    found = [each for each in get_args(type_) if each is not NoneType]
+    return found[0] if len(found) == 1 else type_
 
 
 async def _list(asking: Asking) -> Said:
@@ -109,7 +122,7 @@ def _view(name: str, found: Guardrail) -> dict[str, Any]:
 async def _put(asking: Asking, name: str) -> Said:
     if NAME.fullmatch(name) is None:
         raise InvalidRequest("A name has letters, digits, dots, dashes, underscores.", param="name")
-    said = await asking.body(Fields)
+    said = await asking.body(GuardrailFields)
     config_of(said.type, said.config)
     before = asking.objects.objects.table(GUARDRAILS).entry(name).value
     now = rfc3339(asking.gateway.clock.time())

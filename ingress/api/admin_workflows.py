@@ -20,7 +20,7 @@ from schemas.guardrails import GUARDRAILS
 from schemas.workflows import DEFAULT_ID, WORKFLOWS, Payload, Scope, Workflow, checked, id_of
 
 
-class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WorkflowFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is said of a new version."""
 
     name: str
@@ -32,7 +32,8 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 async def workflows(request: IncomingRequest) -> Answer:
-    """GET: the active ones. POST: a new version, which takes the place of its scope's last one."""
+    """GET: the active ones; `inactive=true`: every version. POST: a new one, which takes the place of its
+    scope's last one."""
     if request.method == "POST":
         return await answered(request, _create)
     return await answered(request, _list, role="analyst")
@@ -67,7 +68,8 @@ def _guardrails(asking: Asking) -> list[str]:
 
 
 async def _list(asking: Asking) -> Said:
-    found = [each for each in _known(asking) if each.active]
+    every = asking.request.args.get("inactive") == "true"
+    found = [each for each in _known(asking) if each.active or every]
     found.sort(key=lambda each: (each.scope.shown, -each.version))
     return Said([_view(each) for each in found])
 
@@ -81,7 +83,7 @@ async def _show(asking: Asking, name: str) -> Said:
 
 
 async def _create(asking: Asking) -> Said:
-    said = await asking.body(Fields)
+    said = await asking.body(WorkflowFields)
     if not said.name.strip():
         raise InvalidRequest("A workflow needs a `name`.", param="name")
     scope = _scope(said)
@@ -105,7 +107,7 @@ async def _create(asking: Asking) -> Said:
     return Said(_view(made), 201)
 
 
-def _scope(said: Fields) -> Scope:
+def _scope(said: WorkflowFields) -> Scope:
     if said.scope_model and not said.scope_provider_name:
         raise InvalidRequest(
             "A model's scope needs its `scope_provider_name`.", param="scope_provider_name"

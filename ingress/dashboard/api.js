@@ -23,8 +23,9 @@ function address(path, parameters = {}) {
   return url;
 }
 
-async function request(method, path, { parameters, body, signal } = {}) {
+async function request(method, path, { parameters, body, signal, version } = {}) {
   const headers = key() ? { authorization: `Bearer ${key()}` } : {};
+  if (version) headers["if-match"] = version;
   if (body !== undefined) headers["content-type"] = "application/json";
   const answer = await fetch(address(path, parameters), {
     method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
@@ -47,8 +48,14 @@ export async function get(path, parameters, signal) {
   return (await request("GET", path, { parameters, signal })).json();
 }
 
-export async function send(method, path, body) {
-  const answer = await request(method, path, { body });
+// What stands there with its ETag, which `send` takes as `version`: what somebody else changed meanwhile is kept.
+export async function getVersioned(path) {
+  const answer = await request("GET", path);
+  return { content: await answer.json(), version: answer.headers.get("etag") };
+}
+
+export async function send(method, path, body, version = null) {
+  const answer = await request(method, path, { body, version });
   const text = await answer.text();
   return text ? JSON.parse(text) : null;
 }

@@ -11,8 +11,11 @@ import * as budgets from "./pages/budgets.js";
 import * as cache from "./pages/cache.js";
 import * as letters from "./pages/letters.js";
 import * as models from "./pages/models.js";
+import * as workflows from "./pages/workflows.js";
+import * as guardrails from "./pages/guardrails.js";
+import * as settings from "./pages/settings.js";
 
-const PAGES = { overview, live, flow, usage, keys, budgets, models, cache, "dead-letters": letters };
+const PAGES = { overview, live, flow, usage, keys, budgets, models, workflows, guardrails, cache, "dead-letters": letters, settings };
 const main = document.getElementById("main");
 let leave = () => {};
 
@@ -20,6 +23,7 @@ function nav(current) {
   const links = Object.entries(PAGES).map(([name, page]) =>
     h("a", { href: name, "aria-current": name === current ? "page" : null }, page.title));
   replace(document.getElementById("nav"), links);
+  links.find((link) => link.hasAttribute("aria-current"))?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function current() {

@@ -16,7 +16,7 @@ export function chart(label, times, series, { format = String, signal } = {}) {
       label: each.label, stroke: colour(`--series-${index + 1}`), width: 2,
       fill: each.bars ? colour(`--series-${index + 1}`) : undefined,
       paths: each.bars ? window.uPlot.paths.bars({ size: [0.6, 40] }) : undefined,
-      value: (_, value) => (value === null ? "–" : format(value)), points: { show: times.length < 3 },
+      value: (_, value) => (value === null || value === undefined ? "–" : format(value)), spanGaps: true,
     }))],
   };
   const plot = new window.uPlot(options, [times, ...series.map((each) => each.values)], holder);
@@ -25,7 +25,7 @@ export function chart(label, times, series, { format = String, signal } = {}) {
   signal?.addEventListener("abort", () => { fit.disconnect(); plot.destroy(); });
   const rows = times.map((time, index) => [time, ...series.map((each) => each.values[index])]);
   const columns = [["Time", (row) => new Date(row[0] * 1000).toLocaleDateString()],
-    ...series.map((each, index) => [each.label, (row) => format(row[index + 1] ?? 0), "number"])];
+    ...series.map((each, index) => [each.label, (row) => format(row[index + 1]), "number"])];
   return h("div", { class: "panel" }, h("h3", {}, label), holder,
     h("details", {}, h("summary", {}, "As a table"), table(label, columns, rows)));
 }

@@ -17,12 +17,19 @@ export function replace(element, ...children) {
   return element;
 }
 
+// In the open dialog, if there is one: what lies behind it can be neither seen nor heard.
 export function notice(text, kind = "error") {
-  const box = document.getElementById("notices");
-  const line = h("p", { class: `notice ${kind}` }, text,
+  const open = kind === "error" ? [...document.querySelectorAll("dialog[open] > .content")].at(-1) : null;
+  const line = h("p", { class: `notice ${kind}`, role: open ? "alert" : null }, text,
     h("button", { type: "button", class: "quiet", "aria-label": "Dismiss", onclick: () => line.remove() }, "×"));
-  box.append(line);
-  setTimeout(() => line.remove(), 8000);
+  if (open) {
+    open.querySelectorAll(":scope > .notice").forEach((earlier) => earlier.remove());
+    open.prepend(line);
+    open.scrollTop = 0;
+  } else {
+    document.getElementById("notices").append(line);
+    setTimeout(() => line.remove(), 8000);
+  }
 }
 
 // A table: columns are [title, of(row), class]; `open` makes rows buttons of their own.
@@ -64,4 +71,34 @@ export function dialog(title, ...children) {
 
 export function field(label, input, hint = null) {
   return h("label", { class: "field" }, h("span", {}, label), input, hint && h("small", {}, hint));
+}
+
+// A box that is ticked, with its words.
+export function tick(label, name, checked, more = {}) {
+  return h("label", { class: "tick" }, h("input", { type: "checkbox", name, checked: Boolean(checked), ...more }), h("span", {}, label));
+}
+
+export function choose(name, values, chosen, more = {}) {
+  return h("select", { name, ...more }, values.map((each) => {
+    const [value, text] = Array.isArray(each) ? each : [each, each];
+    return h("option", { value, selected: value === chosen }, text);
+  }));
+}
+
+// Works as the form is sent: then the dialog closes and `done` is called; what goes wrong is said in the dialog.
+export function onSubmit(form, box, work, done) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await attempt(box, work, done);
+  });
+}
+
+export async function attempt(box, work, done) {
+  try {
+    await work();
+    box.close();
+    await done();
+  } catch (error) {
+    notice(error.message);
+  }
 }

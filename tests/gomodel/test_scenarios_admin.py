@@ -268,6 +268,8 @@ def test_gm_s67_gm_s76_gm_s79_workflows(world: World) -> None:
     assert (again["version"], ended.status_code) == (2, 204)
     listed = [each["name"] for each in world.get(f"{ADMIN}/workflows").json()]
     assert "s67" not in listed
+    every = world.get(f"{ADMIN}/workflows?inactive=true").json()
+    assert {each["version"] for each in every if each["name"] == "s67"} == {1, 2}
 
 
 def test_guardrails_are_described_kept_and_protected(world: World) -> None:
@@ -275,6 +277,8 @@ def test_guardrails_are_described_kept_and_protected(world: World) -> None:
     types = {each["type"]: each for each in world.get(f"{ADMIN}/guardrails/types").json()}
     required = {each["key"] for each in types["webhook"]["fields"] if each["required"]}
     assert required == {"url"}
+    inputs = {each["key"]: each["input"] for each in types["regex"]["fields"]}
+    assert (inputs["patterns"], inputs["roles"], inputs["action"]) == ("list", "choices", "select")
     wrong = put(world, "guardrails/wrong", {"type": "regex", "config": {"patterns": ["("]}})
     assert (wrong.status_code, wrong.json()["param"]) == (400, "config")
     made = guarded(world, "kept")

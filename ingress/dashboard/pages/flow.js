@@ -9,14 +9,15 @@ export const title = "Flow";
 export async function show(root, signal) {
   const state = h("span", { class: "state", role: "status" }, "connecting");
   const picture = h("div", { class: "picture" });
-  const topics = h("div"), processes = h("div");
+  const topics = h("div"), processes = h("div"), troubled = h("div");
   root.append(h("div", { class: "toolbar" }, state), picture,
-    h("h2", {}, "Topics"), topics, h("h2", {}, "Processes"), processes);
+    h("h2", {}, "Topics"), topics, h("h2", {}, "Processes"), processes, h("h2", {}, "Breakers"), troubled);
   const take = (name, data) => {
     if (name !== "flow") return;
     replace(picture, draw(data));
     replace(topics, topicTable(data.topics));
     replace(processes, processTable(data.processes));
+    replace(troubled, breakerTable(data.processes));
   };
   await follow("live", take, (now) => { state.textContent = now; state.dataset.state = now; }, signal);
 }
@@ -70,9 +71,16 @@ function processTable(processes) {
     ["Held", beat((b) => integer(b.queued)), "number"],
     ["Lag", beat((b) => integer(b.lag)), "number"],
     ["A request takes", beat((b) => (b.service_time ? seconds(b.service_time) : null)), "number"],
-    ["Resting or broken", beat((b) => resting(b.breakers ?? {}))],
     ["Heard", (each) => seconds(each.age) + " ago", "number"],
   ], processes, { empty: "No process has been heard yet: they speak each second." });
 }
 
-const resting = (breakers) => Object.entries(breakers).map(([name, state]) => `${name}: ${state}`).join(", ") || null;
+const WHY = { open: "open: not asked", half_open: "half open: one probe", resting: "resting, as its provider said" };
+
+function breakerTable(processes) {
+  const rows = processes.flatMap(({ heartbeat }) => Object.entries(heartbeat.breakers ?? {}).map(([name, state]) => ({ name, state, host: `${heartbeat.host} (${heartbeat.pid})` })));
+  return table("Breakers", [
+    ["Model", (row) => row.name], ["State", (row) => h("span", { class: `pill ${row.state === "open" ? "failed" : "running"}` }, WHY[row.state] ?? row.state)],
+    ["Worker", (row) => row.host],
+  ], rows, { empty: "Every provider is asked as usual." });
+}

@@ -1,11 +1,12 @@
 // Managed keys: made, changed, rotated, deactivated.
 
 import { get, send } from "../api.js";
-import { dialog, field, h, notice, replace, table } from "../dom.js";
+import { choose, dialog, field, h, notice, replace, table } from "../dom.js";
 import { moment } from "../format.js";
 
 export const title = "Keys";
 const ROLES = ["client", "analyst", "admin"];
+const OVERLAPS = [["86400", "a day"], ["3600", "an hour"], ["604800", "a week"], ["0", "not at all"]];
 
 export async function show(root, signal) {
   const list = h("div");
@@ -32,7 +33,8 @@ const state = (key) => (key.active ? "active" : key.deactivated_at ? "deactivate
 function edit(key, done) {
   const input = (name, value, more = {}) => h("input", { name, value: value ?? "", ...more });
   const lists = (value) => (value ?? []).join(", ");
-  const role = h("select", { name: "role" }, ROLES.map((each) => h("option", { value: each, selected: each === (key?.role ?? "client") }, each)));
+  const role = choose("role", ROLES, key?.role ?? "client");
+  const overlap = choose("overlap", OVERLAPS, "86400");
   const form = h("form", { class: "columns" },
     field("Name", input("name", key?.name, { required: true, maxlength: 200 })),
     field("Role", role),
@@ -43,8 +45,8 @@ function edit(key, done) {
     field("Networks", input("ips", lists(key?.ips)), "10.0.0.0/8, …; empty: everywhere"),
     field("Description", input("description", key?.description)),
     h("button", {}, key ? "Save" : "Make the key"));
-  const actions = key && key.active ? h("div", { class: "toolbar" },
-    h("button", { type: "button", class: "quiet", onclick: rotate }, "Rotate"),
+  const actions = key && key.active ? h("div", { class: "toolbar actions" },
+    h("label", {}, "A new value; the former one is taken ", overlap), h("button", { type: "button", class: "quiet", onclick: rotate }, "Rotate"),
     h("button", { type: "button", class: "danger", onclick: deactivate }, "Deactivate")) : null;
   const box = dialog(key ? key.name : "New key", form, actions);
   form.addEventListener("submit", async (event) => {
@@ -61,7 +63,7 @@ function edit(key, done) {
 
   async function rotate() {
     await told(async () => {
-      const made = await send("POST", `auth-keys/${key.id}/rotate`, {});
+      const made = await send("POST", `auth-keys/${key.id}/rotate`, { overlap_seconds: Number(overlap.value) });
       box.close();
       reveal(made);
     });

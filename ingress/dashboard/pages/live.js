@@ -17,7 +17,7 @@ const COLUMNS = [
   ["Key", (row) => row.client],
   ["Tokens", (row) => (row.usage ? `${compact(row.usage.input_tokens ?? 0)} → ${compact(row.usage.output_tokens ?? 0)}` : null), "number"],
   ["First token", (row) => (row.timings?.first_token === undefined ? null : seconds(row.timings.first_token)), "number"],
-  ["Total", (row) => (row.timings ? seconds(row.timings.total) : null), "number"],
+  ["Total", (row) => seconds(row.timings?.total ?? Math.max(0, (Date.now() - Date.parse(row.created_at)) / 1000)), "number"],
   ["Cache", (row) => row.cache],
   ["Error", (row) => row.error],
 ];
@@ -87,6 +87,9 @@ export async function show(root, signal) {
     later();
   }
 
+  // What runs grows older without any news.
+  const aging = setInterval(() => { if ([...rows.values()].some((row) => !row.outcome)) later(); }, 1000);
+  signal.addEventListener("abort", () => clearInterval(aging));
   await follow("live", take, (now) => { state.textContent = now; state.dataset.state = now; }, signal);
 }
 

@@ -51,12 +51,14 @@ function charts(daily, signal) {
   if (!daily.length) return h("p", { class: "empty" }, "No request in this time.");
   const times = daily.map((row) => Date.parse(row.date.length > 4 ? row.date : `${row.date}-01-01`) / 1000);
   const of = (name) => daily.map((row) => row[name] ?? 0);
-  return [
+  const slow = (name, part) => daily.map((row) => row[name]?.[part] ?? null);
+  return h("div", { class: "charts" },
     chart("Tokens", times, [{ label: "input", values: of("input_tokens") }, { label: "output", values: of("output_tokens") },
       { label: "read from providers' caches", values: of("cached_input_tokens") }], { format: compact, signal }),
     chart("Cost", times, [{ label: "US dollars", values: of("total_cost"), bars: true }], { format: dollars, signal }),
     chart("Requests", times, [{ label: "requests", values: of("requests") }, { label: "failed", values: of("failed") }], { format: compact, signal }),
-  ];
+    chart("How long requests take", times, [{ label: "p50", values: slow("latency", "p50") }, { label: "p95", values: slow("latency", "p95") },
+      { label: "first token, p50", values: slow("first_token", "p50") }], { format: seconds, signal }));
 }
 
 function byProvider(rows) {

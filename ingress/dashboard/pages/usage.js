@@ -1,7 +1,7 @@
 // Who used what: by model, provider, user path and key; and request by request.
 
 import { download, get } from "../api.js";
-import { shares } from "../charts.js";
+import { chart, shares } from "../charts.js";
 import { h, notice, replace, table } from "../dom.js";
 import { showExchange } from "../exchange.js";
 import { compact, dollars, integer, moment, seconds } from "../format.js";
@@ -12,18 +12,19 @@ const VIEWS = {
   models: ["by model", (row) => [row.model, row.provider_name].filter(Boolean).join(" · ") || "none"],
   providers: ["by provider", (row) => row.provider_name || "none was called"],
   "user-paths": ["by user path", (row) => row.user_path],
-  keys: ["by key", (row) => row.auth_key_id || "no key"],
+  keys: ["by key", (row) => names.get(row.auth_key_id) ?? (row.auth_key_id || "no key")],
 };
+const names = new Map(); // of keys, by id
 
 export async function show(root, signal) {
   let unit = "tokens";
   const picked = range(() => load());
   const toggle = h("button", { type: "button", class: "quiet", onclick: () => { unit = unit === "tokens" ? "cost" : "tokens"; load(); } });
   picked.element.append(toggle);
-  const panels = h("div", { class: "panes" }), list = h("div");
+  const over = h("div"), panels = h("div", { class: "panes" }), list = h("div");
   const search = h("input", { type: "search", placeholder: "request id, model, provider, path", "aria-label": "Search", onchange: () => entries() });
   const csv = h("button", { type: "button", class: "quiet", onclick: () => download("usage/log", { ...asked(), search: search.value.trim(), limit: 200, format: "csv" }, "usage.csv").catch((error) => notice(error.message)) }, "CSV");
-  root.append(picked.element, panels, h("h2", {}, "Requests"), h("div", { class: "toolbar" }, search, csv), list);
+  root.append(picked.element, over, panels, h("h2", {}, "Requests"), h("div", { class: "toolbar" }, search, csv), list);
 
   const asked = () => {
     const { days, user_path } = picked.value();
@@ -33,7 +34,9 @@ export async function show(root, signal) {
   async function load() {
     toggle.textContent = unit === "tokens" ? "Show costs" : "Show tokens";
     const names = Object.keys(VIEWS);
-    const found = await Promise.all(names.map((name) => get(`usage/${name}`, asked(), signal)));
+    const [daily, ...found] = await Promise.all([get("usage/daily", { ...asked(), interval: picked.value().interval }, signal),
+      ...names.map((name) => get(`usage/${name}`, asked(), signal))]);
+    replace(over, overTime(daily, unit, signal));
     replace(panels, names.map((name, index) => panel(name, found[index], unit, asked())));
     await entries();
   }
@@ -51,7 +54,19 @@ export async function show(root, signal) {
     replace(list, h("p", { class: "detail" }, `${integer(page.total)}${page.total_is_exact ? "" : " or more"} requests`), shown,
       h("div", { class: "toolbar" }, first, more));
   }
+  // Who may not see keys sees their ids.
+  const keys = await get("auth-keys", {}, signal).catch((error) => { if (error.status !== 403 && error.status !== 404) throw error; return []; });
+  for (const key of keys) names.set(key.id, key.name);
   await load();
+}
+
+function overTime(daily, unit, signal) {
+  if (daily.length < 2) return null;
+  const times = daily.map((row) => Date.parse(row.date) / 1000);
+  const of = (name) => daily.map((row) => row[name] ?? 0);
+  return unit === "tokens"
+    ? chart("Tokens over time", times, [{ label: "input", values: of("input_tokens") }, { label: "output", values: of("output_tokens") }], { format: compact, signal })
+    : chart("Cost over time", times, [{ label: "US dollars", values: of("total_cost"), bars: true }], { format: dollars, signal });
 }
 
 async function open(row) {
