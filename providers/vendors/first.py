@@ -5,6 +5,8 @@ from __future__ import annotations
 from providers.quirks.openai import (
     completion_tokens_for_reasoning,
     effort_of_reasoning,
+    encrypted_thoughts_of_reasoning,
+    without_effort_where_nothing_reasons,
     without_sampling_for_reasoning,
 )
 from providers.vendors.azure import azure_place
@@ -26,9 +28,17 @@ _CHAT_AND_RESPONSES = {
             effort_of_reasoning,
             completion_tokens_for_reasoning,
             without_sampling_for_reasoning,
+            without_effort_where_nothing_reasons,
         ),
     ),
-    **usual("openai_responses", quirks=(without_sampling_for_reasoning,)),
+    **usual(
+        "openai_responses",
+        quirks=(
+            without_sampling_for_reasoning,
+            without_effort_where_nothing_reasons,
+            encrypted_thoughts_of_reasoning,
+        ),
+    ),
 }
 
 OPENAI = Vendor(

@@ -24,6 +24,8 @@ from providers.quirks.hosted import (
 from providers.quirks.openai import (
     completion_tokens_for_reasoning,
     effort_of_reasoning,
+    encrypted_thoughts_of_reasoning,
+    without_effort_where_nothing_reasons,
     without_sampling_for_reasoning,
 )
 from providers.vendors import VENDORS
@@ -84,6 +86,26 @@ CASES: list[Case] = [
     ),
     (effort_of_reasoning, "o3", {"reasoning": {"effort": "high", "summary": "auto"}}, None),
     (effort_of_reasoning, "o3", {"reasoning": "high"}, None),
+    # Effort and encrypted thoughts where there are none.
+    *(
+        (without_effort_where_nothing_reasons, model, {"reasoning_effort": "low", "n": 1}, {"n": 1})
+        for model in ("gpt-4o", "gpt-4.1-mini", "gpt-3.5-turbo", "gpt-5-chat-latest")
+    ),
+    *(
+        (without_effort_where_nothing_reasons, model, {"reasoning_effort": "low"}, None)
+        for model in ("gpt-5", "gpt-5.1-chat-latest", "o3", "my-deployment", "gpt-40")
+    ),
+    (without_effort_where_nothing_reasons, "gpt-4.1", {"reasoning": {"effort": "low"}}, {}),
+    (without_effort_where_nothing_reasons, "gpt-4.1", {"reasoning": None}, None),
+    (
+        encrypted_thoughts_of_reasoning,
+        "gpt-4o",
+        {"include": ["reasoning.encrypted_content", "message.output_text.logprobs"]},
+        {"include": ["message.output_text.logprobs"]},
+    ),
+    (encrypted_thoughts_of_reasoning, "gpt-4o", {"include": ["file_search_call.results"]}, None),
+    (encrypted_thoughts_of_reasoning, "gpt-4o", {"include": None}, None),
+    (encrypted_thoughts_of_reasoning, "gpt-5", {"include": ["reasoning.encrypted_content"]}, None),
     # Sampling while a model reasons.
     *(
         (without_sampling_for_reasoning, model, {"temperature": 0.5, "top_p": 1, "n": 1}, {"n": 1})
@@ -161,7 +183,7 @@ def test_quirks(
         st.sampled_from(
             [
                 *("max_tokens", "temperature", "reasoning", "reasoning_effort", "messages"),
-                *("stream_options", "provider", "top_p", "max_completion_tokens"),
+                *("stream_options", "provider", "top_p", "max_completion_tokens", "include"),
             ]
         ),
         st.one_of(
@@ -176,7 +198,7 @@ def test_quirks(
             ).map(encode),
         ).map(Raw),
     ),
-    model=st.sampled_from(["o3", "gpt-5.2", "m"]),
+    model=st.sampled_from(["o3", "gpt-5.2", "gpt-4o", "m"]),
 )
 def test_no_quirk_minds_what_it_is_given(
     quirk: Callable[[Members, str], Members], values: Members, model: str

@@ -86,7 +86,7 @@ class OneTarget:
             "",
         )
 
-    def resolve(self, model: str) -> Target:
+    def resolve(self, model: str, user_path: str) -> Target:
         raise AssertionError("a relayed request is asked of the provider that it names")
 
     def instance(self, name: str) -> Target:
