@@ -16,10 +16,11 @@ from sanic.server import AsyncioServer
 
 from ingress.config import IngressConfig
 from ingress.connection import Connection
+from ingress.contract.documents import Documents
 from ingress.errors import Errors
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
-from ingress.routes import add_routes
+from ingress.routes import add_routes, table
 from schemas.clock import Clock
 from schemas.kafka import KafkaConfig
 from schemas.kept import AnswerStore
@@ -63,6 +64,7 @@ def create_app(
     )
     app.ctx.gateway = Gateway(config, kafka, catalog, answers, metrics, clock)
     app.ctx.base_path = config.base_path.encode()
+    app.ctx.documents = Documents(table(config), config.base_path, kafka.topics)
     add_routes(app, config)
     return app
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from msgspec import Struct
 from sanic import Sanic
 from sanic.response import HTTPResponse
 
@@ -35,6 +33,7 @@ from ingress.api.admin_settings import settings as configured
 from ingress.api.admin_workflows import deactivate_workflow, names, workflow, workflows
 from ingress.api.chat import chat
 from ingress.api.completions import completions
+from ingress.api.contract import asyncapi, docs, openapi
 from ingress.api.dashboard import dashboard
 from ingress.api.embeddings import embeddings
 from ingress.api.files import batches, files
@@ -51,18 +50,8 @@ from ingress.config import IngressConfig
 from ingress.errors import identity_lines
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
+from ingress.route import Handler, Route
 from ingress.wire import Answer
-
-Handler = Callable[..., Awaitable[HTTPResponse | None]]
-
-
-class Route(Struct, frozen=True):
-    """A path that is answered. What stands in `<…>` is handed to the handler by that name, as it came."""
-
-    path: str
-    methods: tuple[str, ...]
-    handler: Handler
-    reads_body: bool = False  # the handler reads it, under its own limits
 
 
 def _any(path: str, methods: tuple[str, ...], handler: Handler) -> Route:
@@ -171,6 +160,9 @@ ROUTES = (
     *_ADMIN_ROUTING,
     _look("/health", health),
     _look("/health/ready", ready),
+    _look("/openapi.json", openapi),
+    _look("/asyncapi.json", asyncapi),
+    _look("/docs", docs),
 )
 
 
@@ -178,9 +170,9 @@ def table(config: IngressConfig) -> list[Route]:
     """The routes of a gateway that is configured so, below its prefix."""
     hidden = []
     if not config.admin_enabled:
-        hidden.append("/admin/")
+        hidden += ["/admin/", "/docs"]
     elif not config.dashboard_enabled:
-        hidden.append("/admin/dashboard")
+        hidden += ["/admin/dashboard", "/docs"]
     found = [route for route in ROUTES if not route.path.startswith(tuple(hidden))]
     if config.metrics_enabled:
         found.append(_look(config.metrics_path, metrics))

@@ -97,7 +97,7 @@ class Handled(Struct, frozen=True, tag="handled"):
 
 
 Control = Cancellation | Heartbeat | Purge | Handled
-_TYPE_OF: dict[type[Control], bytes] = {
+TYPE_OF: dict[type[Control], bytes] = {
     Cancellation: CANCEL_TYPE,
     Heartbeat: HEARTBEAT_TYPE,
     Purge: PURGE_TYPE,
@@ -109,7 +109,7 @@ _decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 
 def encode(record: Control) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Value and headers."""
-    return _encode(record), [("ce_type", _TYPE_OF[type(record)])]
+    return _encode(record), [("ce_type", TYPE_OF[type(record)])]
 
 
 def decode(value: bytes) -> Control:

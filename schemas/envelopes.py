@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
@@ -11,15 +13,19 @@ JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 
 
-class _Detail(msgspec.Struct):
+class OpenAIErrorDetail(msgspec.Struct):
+    """What went wrong, in the words of OpenAI."""
+
     message: str
     type: str
     param: str | None
     code: str | None
 
 
-class _OpenAI(msgspec.Struct):
-    error: _Detail
+class OpenAIError(msgspec.Struct):
+    """OpenAI's envelope."""
+
+    error: OpenAIErrorDetail
 
 
 class _ResponsesEvent(msgspec.Struct):
@@ -30,25 +36,33 @@ class _ResponsesEvent(msgspec.Struct):
     type: str = "error"
 
 
-class _AnthropicDetail(msgspec.Struct):
+class AnthropicErrorDetail(msgspec.Struct):
+    """What went wrong, in the words of Anthropic."""
+
     type: str
     message: str
 
 
-class _Anthropic(msgspec.Struct):
-    error: _AnthropicDetail
+class AnthropicError(msgspec.Struct):
+    """Anthropic's envelope."""
+
+    error: AnthropicErrorDetail
     type: str = "error"
 
 
-class _GeminiDetail(msgspec.Struct):
+class GeminiErrorDetail(msgspec.Struct):
+    """What went wrong, in the words of Google."""
+
     code: int
     message: str
     status: str
-    details: list[dict[str, object]]
+    details: list[dict[str, Any]]
 
 
-class _Gemini(msgspec.Struct):
-    error: _GeminiDetail
+class GeminiError(msgspec.Struct):
+    """Google's envelope."""
+
+    error: GeminiErrorDetail
 
 
 # https://docs.claude.com/en/api/errors; what it has no word for is named by its class.
@@ -90,16 +104,16 @@ def error_body(dialect: str, error: GatewayError, status: int | None = None) -> 
         kind = _ANTHROPIC_TYPES.get(status)
         if kind is None:
             kind = "invalid_request_error" if status < 500 else "api_error"
-        return _encode(_Anthropic(_AnthropicDetail(kind, error.message)))
+        return _encode(AnthropicError(AnthropicErrorDetail(kind, error.message)))
     if dialect == "gemini":
         word = _GEMINI_STATUS.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
         # https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
-        info: dict[str, object] = {
+        info: dict[str, Any] = {
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
             "reason": error.code.upper(),
             "domain": "sluice",
         }
-        return _encode(_Gemini(_GeminiDetail(status, error.message, word, [info])))
+        return _encode(GeminiError(GeminiErrorDetail(status, error.message, word, [info])))
     return openai_error(error)
 
 
@@ -142,4 +156,6 @@ def error_code(error: GatewayError) -> str:
 
 def openai_error(error: GatewayError) -> bytes:
     """`{"error": {"message", "type", "param", "code"}}`, the body of an OpenAI error answer."""
-    return _encode(_OpenAI(_Detail(error.message, error.type, error.param, error.code)))
+    return _encode(
+        OpenAIError(OpenAIErrorDetail(error.message, error.type, error.param, error.code))
+    )

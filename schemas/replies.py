@@ -64,14 +64,14 @@ Reply = Started | Chunk | Completed | Failed
 # `begun` is no piece of the answer and has the number -1: a worker has taken the request up. It is told
 # only of requests whose answer is kept, to whoever asks how far they are.
 Kind = Literal["begun", "started", "chunk", "completed", "failed"]
-_TYPES: dict[Kind, bytes] = {
+TYPES: dict[Kind, bytes] = {
     "begun": b"llm.reply.begun",
     "started": b"llm.reply.started",
     "chunk": b"llm.reply.chunk",
     "completed": b"llm.reply.completed",
     "failed": b"llm.reply.failed",
 }
-_KINDS: dict[bytes, Kind] = {value: kind for kind, value in _TYPES.items()}
+_KINDS: dict[bytes, Kind] = {value: kind for kind, value in TYPES.items()}
 
 
 class Address(Struct, frozen=True):
@@ -114,7 +114,7 @@ class ReplyRecord(Struct, frozen=True):
 def to_headers(record: ReplyRecord, correlation_id: bytes | None) -> Headers:
     """The record's Kafka headers."""
     found: Headers = [
-        (h.CE_TYPE, _TYPES[record.kind]),
+        (h.CE_TYPE, TYPES[record.kind]),
         (h.ATTEMPT, b"%d" % record.attempt),
         (h.SEQ, b"%d" % record.seq),
     ]

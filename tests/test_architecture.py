@@ -48,6 +48,12 @@ VENDORS_NAMED: dict[str, tuple[set[str], str]] = {
 # Modules that a test of another name covers, and why they have none of their own. A path that ends
 # in a slash stands for the whole folder.
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
+    "ingress/contract/": (
+        "tests/ingress/contract/test_openapi.py",
+        "what it tells is the document; test_asyncapi.py has the other one",
+    ),
+    "ingress/api/contract.py": ("tests/ingress/contract/test_openapi.py", "the document as served"),
+    "ingress/route.py": ("tests/ingress/test_routes.py", "a row of the list of routes"),
     "ingress/api/background_responses.py": (
         "tests/e2e/test_async.py",
         "a Response goes on only where a worker makes it",

@@ -13,7 +13,7 @@ from ingress.periods import span
 from ingress.wire import Answer
 from schemas.errors import NotFound
 
-_ASKED = ("days", "start_date", "end_date", "timezone", "format", *LISTED)
+ASKED = ("days", "start_date", "end_date", "timezone", "format", *LISTED)
 
 
 async def log(request: IncomingRequest) -> Answer:
@@ -30,7 +30,7 @@ async def entry(request: IncomingRequest, name: str) -> Answer:
 
 
 async def _log(asking: Asking) -> Said:
-    said = said_in(asking, *_ASKED)
+    said = said_in(asking, *ASKED)
     zone = said.get("timezone") or asking.request.headers.get("x-gomodel-timezone")
     asked = span(said, zone, asking.gateway.clock.time())
     question = wanted(said, asked, asked_for(asking, said, None))

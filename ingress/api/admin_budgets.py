@@ -34,7 +34,7 @@ _LOWEST = {"weekday": 1, "day": 1}
 _MOST_DOLLARS = 9_000_000  # what Redis compares exactly, in nano-dollars
 
 
-class Amount(Struct, frozen=True, forbid_unknown_fields=True):
+class BudgetFields(Struct, frozen=True, forbid_unknown_fields=True):
     """What is said of a budget: dollars, tokens, or both."""
 
     amount: float | None = None
@@ -42,7 +42,7 @@ class Amount(Struct, frozen=True, forbid_unknown_fields=True):
     hard: bool = True
 
 
-class Which(Struct, frozen=True):
+class BudgetReset(Struct, frozen=True):
     """Which budget is reset."""
 
     user_path: str
@@ -50,14 +50,14 @@ class Which(Struct, frozen=True):
     period_seconds: int | None = None
 
 
-class Confirmation(Struct, frozen=True):
+class ResetConfirmation(Struct, frozen=True):
     """That all budgets are meant."""
 
     confirmation: str = ""
     confirm: str = ""
 
 
-class Rates(Struct, frozen=True, forbid_unknown_fields=True):
+class LimitFields(Struct, frozen=True, forbid_unknown_fields=True):
     """What is said of a limit; its name stands in the path."""
 
     user_path: str = "/"
@@ -122,7 +122,7 @@ async def _list(asking: Asking) -> Said:
 
 async def _put(asking: Asking, user_path: str, period: str) -> Said:
     path, seconds = _path(user_path), _seconds(unquote(period))
-    said = await asking.body(Amount)
+    said = await asking.body(BudgetFields)
     if said.amount is None and said.tokens is None:
         raise InvalidRequest("A budget needs an `amount` in dollars, or `tokens`.", param="amount")
     if said.amount is not None and not 0 < said.amount <= _MOST_DOLLARS:
@@ -153,7 +153,7 @@ async def _delete(asking: Asking, user_path: str, period: str) -> Said:
 
 
 async def _reset_one(asking: Asking) -> Said:
-    said = await asking.body(Which)
+    said = await asking.body(BudgetReset)
     period = said.period if said.period is not None else str(said.period_seconds or "")
     name = budget_name(_path(said.user_path), _seconds(period))
     found = asking.objects.objects.table(BUDGETS).get(name)
@@ -163,7 +163,7 @@ async def _reset_one(asking: Asking) -> Said:
 
 
 async def _reset_all(asking: Asking) -> Said:
-    said = await asking.body(Confirmation)
+    said = await asking.body(ResetConfirmation)
     if "reset" not in (said.confirmation, said.confirm):
         raise InvalidRequest('Send {"confirmation": "reset"}.', param="confirmation")
     found = [each for _, each in asking.objects.objects.table(BUDGETS)]
@@ -198,7 +198,7 @@ async def _limits(asking: Asking) -> Said:
 
 
 async def _put_limit(asking: Asking, name: str) -> Said:
-    said = await asking.body(Rates)
+    said = await asking.body(LimitFields)
     counts = {"requests": said.requests, "tokens": said.tokens, "concurrency": said.concurrency}
     if all(count is None for count in counts.values()):
         raise InvalidRequest("A limit needs `requests`, `tokens` or `concurrency`.")

@@ -20,7 +20,7 @@ _MOST_FORMER = 5
 _SHORTEST = 24  # characters of a value that is brought along
 
 
-class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may be said of a key; what is not said stays as it is."""
 
     name: str | UnsetType = UNSET
@@ -78,7 +78,7 @@ async def _show(asking: Asking, name: str) -> Said:
 
 
 async def _create(asking: Asking) -> Said:
-    said = await asking.body(Fields)
+    said = await asking.body(KeyFields)
     if said.name is UNSET:
         raise InvalidRequest("A key needs a `name`.", param="name")
     value = said.value if said.value is not UNSET else new_secret()
@@ -112,7 +112,7 @@ async def _create(asking: Asking) -> Said:
 
 
 async def _change(asking: Asking, name: str) -> Said:
-    said = await asking.body(Fields)
+    said = await asking.body(KeyFields)
     if said.value is not UNSET:
         raise InvalidRequest("A value is changed by rotating the key.", param="value")
     found, version = _found(asking, name)
@@ -162,7 +162,7 @@ async def _put(asking: Asking, new: ManagedKey, version: int, **shown: str) -> S
     return Said({**_view(asking, new), **shown}, version=entry.version)
 
 
-def _with(old: ManagedKey, said: Fields) -> ManagedKey:
+def _with(old: ManagedKey, said: KeyFields) -> ManagedKey:
     fields = {name: value for name, value in asdict(said).items() if value is not UNSET}
     fields.pop("value", None)
     return checked(replace(old, **fields))

@@ -19,9 +19,9 @@ from schemas.errors import InvalidRequest
 
 Json = dict[str, Any]
 CacheMode = Literal["uncached", "cached", "all"]
-_HITS: dict[str, bool | None] = {"uncached": False, "cached": True, "all": None}
-_TIME = ("days", "start_date", "end_date", "interval", "timezone", "cache_mode", "format")
-_WHERE = ("model", "provider", "user_path", "auth_key_id")
+HITS: dict[str, bool | None] = {"uncached": False, "cached": True, "all": None}
+TIME = ("days", "start_date", "end_date", "interval", "timezone", "cache_mode", "format")
+WHERE = ("model", "provider", "user_path", "auth_key_id")
 
 
 class _Asked(Struct, frozen=True):
@@ -114,7 +114,7 @@ def _names(asking: Asking, by: tuple[Dimension, ...], group: Group) -> Json:
 
 
 async def _log(asking: Asking) -> Said:
-    said = said_in(asking, *_TIME, *LISTED)
+    said = said_in(asking, *TIME, *LISTED)
     asked = _asked(asking, said)
     question = wanted(said, asked.span, asked.where)
     page = await asking.gateway.reports.page(question)
@@ -137,10 +137,10 @@ async def _sums(asking: Asking, asked: _Asked, *by: Dimension) -> list[Group]:
 
 def _asked(asking: Asking, said: dict[str, str] | None = None) -> _Asked:
     if said is None:
-        said = said_in(asking, *_TIME, *_WHERE)
+        said = said_in(asking, *TIME, *WHERE)
     mode = said.get("cache_mode", "uncached")
-    if mode not in _HITS:
-        raise InvalidRequest(f"`cache_mode` must be one of {', '.join(_HITS)}.", param="cache_mode")
+    if mode not in HITS:
+        raise InvalidRequest(f"`cache_mode` must be one of {', '.join(HITS)}.", param="cache_mode")
     zone = said.get("timezone") or asking.request.headers.get("x-gomodel-timezone")
     found = span(said, zone, asking.gateway.clock.time())
-    return _Asked(said, found, asked_for(asking, said, _HITS[mode]))
+    return _Asked(said, found, asked_for(asking, said, HITS[mode]))

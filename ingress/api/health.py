@@ -14,7 +14,9 @@ _PROMETHEUS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 _encode = msgspec.json.Encoder().encode
 
 
-class _Ready(msgspec.Struct):
+class Ready(msgspec.Struct):
+    """Whether a request would be answered, and each thing that this takes: `ok`, or what is wrong."""
+
     status: str
     checks: dict[str, str]
 
@@ -35,7 +37,7 @@ async def ready(request: IncomingRequest) -> Answer:
     gateway: Gateway = request.app.ctx.gateway
     checks = gateway.checks()
     passed = all(state == "ok" for state in checks.values())
-    content = _encode(_Ready("ok" if passed else "unavailable", checks))
+    content = _encode(Ready("ok" if passed else "unavailable", checks))
     return _reply(request, 200 if passed else 503, _JSON, content)
 
 

@@ -78,13 +78,15 @@ def _known(model: Model) -> Metadata:
 # -- OpenAI: https://platform.openai.com/docs/api-reference/models, with `metadata` as GoModel has it
 
 
-class _OpenAIList(Struct):
+class ModelList(Struct):
+    """OpenAI's list."""
+
     data: Sequence[Model]
     object: Literal["list"] = "list"
 
 
 def _openai_list(models: Sequence[Model], query: Query) -> object:
-    return _OpenAIList(models)
+    return ModelList(models)
 
 
 def _as_it_is(model: Model) -> object:
@@ -94,7 +96,9 @@ def _as_it_is(model: Model) -> object:
 # -- Anthropic: https://docs.anthropic.com/en/api/models-list
 
 
-class _AnthropicModel(Struct):
+class AnthropicModel(Struct):
+    """A model in Anthropic's words."""
+
     id: str
     display_name: str
     created_at: str
@@ -103,16 +107,18 @@ class _AnthropicModel(Struct):
     type: Literal["model"] = "model"
 
 
-class _AnthropicList(Struct):
-    data: Sequence[_AnthropicModel]
+class AnthropicModelList(Struct):
+    """A page of Anthropic's list."""
+
+    data: Sequence[AnthropicModel]
     has_more: bool
     first_id: str | None
     last_id: str | None
 
 
-def _anthropic_model(model: Model) -> _AnthropicModel:
+def _anthropic_model(model: Model) -> AnthropicModel:
     known = _known(model)
-    return _AnthropicModel(
+    return AnthropicModel(
         model.id,
         known.display_name or model.id,
         datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -134,7 +140,7 @@ def _anthropic_list(models: Sequence[Model], query: Query) -> object:
         end, more = start + limit, start + limit < len(names)
     page = [_anthropic_model(model) for model in models[start:end]]
     first, last = (page[0].id, page[-1].id) if page else (None, None)
-    return _AnthropicList(page, more, first, last)
+    return AnthropicModelList(page, more, first, last)
 
 
 def _place(names: list[str], name: str, param: str) -> int:
@@ -146,7 +152,9 @@ def _place(names: list[str], name: str, param: str) -> int:
 # -- Gemini: https://ai.google.dev/api/models
 
 
-class _GeminiModel(Struct, rename="camel"):
+class GeminiModel(Struct, rename="camel"):
+    """A model in Google's words."""
+
     name: str
     base_model_id: str
     version: str
@@ -157,8 +165,10 @@ class _GeminiModel(Struct, rename="camel"):
     supported_generation_methods: tuple[str, ...]
 
 
-class _GeminiList(Struct, rename="camel"):
-    models: Sequence[_GeminiModel]
+class GeminiModelList(Struct, rename="camel"):
+    """A page of Google's list."""
+
+    models: Sequence[GeminiModel]
     next_page_token: str | UnsetType = UNSET
 
 
@@ -166,11 +176,11 @@ _ANSWERS = ("generateContent", "streamGenerateContent", "countTokens")
 _EMBEDS = ("embedContent", "batchEmbedContents")
 
 
-def _gemini_model(model: Model) -> _GeminiModel:
+def _gemini_model(model: Model) -> GeminiModel:
     known = _known(model)
     embeds = "embedding" in known.modes
     answers = "chat" in known.modes or not embeds
-    return _GeminiModel(
+    return GeminiModel(
         name=f"models/{model.id}",
         base_model_id=model.id,
         version=str(model.created or "1"),
@@ -190,7 +200,7 @@ def _gemini_list(models: Sequence[Model], query: Query) -> object:
         start = _place([model.id for model in models], token[-1], "pageToken") + 1
     page = models[start : start + size]
     more = start + size < len(models)
-    return _GeminiList([_gemini_model(model) for model in page], page[-1].id if more else UNSET)
+    return GeminiModelList([_gemini_model(model) for model in page], page[-1].id if more else UNSET)
 
 
 _LISTS = {"anthropic": _anthropic_list, "gemini": _gemini_list}

@@ -45,13 +45,17 @@ _encode = msgspec.json.Encoder().encode
 Work = Callable[[Gateway, IncomingRequest, Kept, str], Awaitable[tuple[bytes, bytes]]]
 
 
-class _Deleted(Struct):
+class DeletedResponse(Struct):
+    """It is forgotten."""
+
     id: str
     object: str = "response"
     deleted: bool = True
 
 
-class _Listed(Struct):
+class ItemList(Struct):
+    """A page of items."""
+
     data: Sequence[Raw]
     first_id: str | None
     last_id: str | None
@@ -199,7 +203,7 @@ async def _deleted(
     if not found.background:
         await _delete_there(gateway, request, found)
     await gateway.answers.delete(found.request_id)
-    return _JSON, _encode(_Deleted(name))
+    return _JSON, _encode(DeletedResponse(name))
 
 
 async def _delete_there(gateway: Gateway, request: IncomingRequest, found: Kept) -> None:
@@ -239,7 +243,7 @@ async def _items(
         start = names.index(after) + 1
     page, named = listed[start : start + limit], names[start : start + limit]
     first, last = (named[0], named[-1]) if named else (None, None)
-    return _JSON, _encode(_Listed(page, first, last, start + limit < len(listed)))
+    return _JSON, _encode(ItemList(page, first, last, start + limit < len(listed)))
 
 
 def _events_after(found: Kept, number: int) -> bytes:

@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tail": ("tail", "Follow the outcomes as they come, one line each."),
     "cache": ("cache", "Forget kept answers."),
     "settings": ("settings", "Show the settings that are in force, or document all."),
+    "openapi": ("contract", "Print what is answered over HTTP, as OpenAPI 3.1."),
+    "asyncapi": ("contract", "Print what stands on the topics, as AsyncAPI 3."),
     "version": ("settings", "Print the version."),
 }
 

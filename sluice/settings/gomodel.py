@@ -32,10 +32,12 @@ def _refused(name: str, why: str, what: str) -> Setting[Any]:
 GROUP = Group(
     "GoModel's settings that mean nothing here",
     (
-        _refused(
+        _told(
             "SWAGGER_ENABLED",
-            "there is no Swagger page",
-            "a Swagger page, in binaries that were built with it",
+            BOOLEAN,
+            False,
+            "`/openapi.json` is always there, and a page that shows it, `/docs`, where the dashboard is",
+            "whether there is a Swagger page, in binaries that were built with it",
         ),
         _refused(
             "PPROF_ENABLED",

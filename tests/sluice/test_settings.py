@@ -517,7 +517,7 @@ def test_a_budget_that_is_none(tmp_path: Path, text: str) -> None:
     assert problem.startswith("SET_BUDGET_A: ")
 
 
-@pytest.mark.parametrize("name", ["SWAGGER_ENABLED", "PPROF_ENABLED"])
+@pytest.mark.parametrize("name", ["PPROF_ENABLED"])
 def test_what_is_refused(tmp_path: Path, name: str) -> None:
     """A setting that promises what there is not stops the start, and says why."""
     (problem,) = problems(tmp_path, **{name: "true"})
