@@ -14,6 +14,7 @@ from sanic import Sanic
 from sanic.http import Http
 from sanic.server import AsyncioServer
 
+from ingress import cors
 from ingress.config import IngressConfig
 from ingress.connection import Connection
 from ingress.contract.documents import Documents
@@ -66,6 +67,7 @@ def create_app(
     app.ctx.base_path = config.base_path.encode()
     app.ctx.documents = Documents(table(config), config.base_path, kafka.topics)
     add_routes(app, config)
+    cors.install(app, config.cors, config.base_path)
     return app
 
 

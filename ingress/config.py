@@ -9,6 +9,15 @@ from msgspec import Struct
 from ingress.lasting import OnDisconnect
 from schemas.identity import Sharing
 
+ANY_ORIGIN = "*"
+
+
+class CorsConfig(Struct, frozen=True):
+    """Whose pages may ask: origins as browsers write them, or `*` alone."""
+
+    origins: tuple[str, ...]
+    credentials: bool = False  # cookies and the like; not with `*`
+
 
 class IngressConfig(Struct, frozen=True, kw_only=True):
     """Sizes are bytes, times are seconds."""
@@ -38,6 +47,7 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     drop_params: bool = False  # what a provider cannot be told may be left out
     sharing: Sharing | None = None  # which requests may have each other's answers; None: none
     max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused
+    cors: CorsConfig | None = None  # None: nothing is said to browsers
     base_path: str = ""  # `/prefix` under which everything is mounted
     admin_enabled: bool = True
     dashboard_enabled: bool = True  # which shows nothing without the admin API

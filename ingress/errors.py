@@ -45,10 +45,12 @@ log = structlog.get_logger()
 
 
 def identity_lines(request: IncomingRequest) -> bytes:
-    """The header lines that name a request: the caller's id if it sent one, and ours."""
+    """The header lines of every answer: the caller's id if it sent one, and ours; what browsers want."""
     ours = (request.gateway_id or "").encode()
     name = (request.client_request_id or "").encode() or ours
     lines = b"x-request-id: %b\r\nsluice-request-id: %b\r\n" % (name, ours)
+    if (cors := getattr(request.app.ctx, "cors", None)) is not None:
+        lines += cors.lines(request)
     # Where that dialect's SDK looks for it: https://platform.claude.com/docs/en/api/errors
     return lines + b"request-id: %b\r\n" % name if request.dialect == "anthropic" else lines
 

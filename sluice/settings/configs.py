@@ -18,6 +18,7 @@ from sinks.config import SinkConfig, StorageType
 from sluice.settings import (
     batches,
     caching,
+    cors,
     gateway,
     kafka,
     routing,
@@ -101,22 +102,16 @@ def ingress_config(settings: Settings) -> IngressConfig:
         drop_params=settings[gateway.DROP_PARAMS],
         files_retention=settings[batches.RETENTION_DAYS] * DAY,
         sharing=sharing(settings),
+        cors=cors.config(settings),
         base_path=settings[gateway.BASE_PATH],
         admin_enabled=settings[gateway.ADMIN_ENDPOINTS_ENABLED],
         dashboard_enabled=settings[gateway.ADMIN_UI_ENABLED],
         metrics_enabled=settings[gateway.METRICS_ENABLED],
-        metrics_path=_metrics_path(settings),
+        metrics_path=gateway.metrics_path(settings),
         passthrough_enabled=settings[gateway.PASSTHROUGH],
         passthrough_v1_alias=settings[gateway.PASSTHROUGH_V1],
         passthrough_providers=_passed_through(settings),
     )
-
-
-def _metrics_path(settings: Settings) -> str:
-    """As GoModel has it: a path that would hide the API falls back to the usual one."""
-    path = settings[gateway.METRICS_ENDPOINT]
-    taken = path == "" or path.split("/")[1] in ("v1", "v1beta", "p", "health")
-    return gateway.METRICS_ENDPOINT.default if taken else path
 
 
 def _passed_through(settings: Settings) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from ingress.config import IngressConfig
 from ingress.lasting import ON_DISCONNECT as POLICIES, OnDisconnect
@@ -27,6 +27,9 @@ from sluice.settings.kinds import (
     size,
 )
 from sluice.settings.setting import Group, Setting
+
+if TYPE_CHECKING:
+    from sluice.settings.loading import Settings
 
 _INGRESS = IngressConfig()
 
@@ -281,3 +284,10 @@ LOG_GROUP = Group(
     ),
 )
 INTERNAL_GROUP = Group("Tests and internals", (FAULT_POINT, SUPERVISOR))
+
+
+def metrics_path(settings: Settings) -> str:
+    """As GoModel has it: a path that would hide the API falls back to the usual one."""
+    path = settings[METRICS_ENDPOINT]
+    taken = path == "" or path.split("/")[1] in ("v1", "v1beta", "p", "health")
+    return METRICS_ENDPOINT.default if taken else path

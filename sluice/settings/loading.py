@@ -11,6 +11,7 @@ from providers.instances import Found, find_instances
 from schemas.budgets import Budget
 from sluice.settings import (
     budgets,
+    cors,
     gateway,
     gomodel,
     kafka,
@@ -181,7 +182,11 @@ def _suggestion(name: str, *, lower: bool) -> str:
 
 def _contradictions(settings: Settings) -> list[str]:
     """Settings that are right by themselves and wrong together."""
-    problems = [*spool.contradictions(settings), *semantic.contradictions(settings)]
+    problems = [
+        *spool.contradictions(settings),
+        *semantic.contradictions(settings),
+        *cors.contradictions(settings),
+    ]
     if settings[work.STORAGE_TYPE] == "mongodb" and settings[work.MONGODB_URL] is None:
         problems.append("STORAGE_TYPE is mongodb, but MONGODB_URL is not set")
     if settings[work.STORAGE_TYPE] == "postgresql" and settings[work.POSTGRES_URL] is None:

@@ -8,6 +8,7 @@ from sluice.settings import (
     batches,
     budgets,
     caching,
+    cors,
     gateway,
     gomodel,
     guardrails,
@@ -23,6 +24,7 @@ from sluice.settings.setting import Group, Setting
 
 GROUPS: tuple[Group, ...] = (
     gateway.HTTP_GROUP,
+    cors.GROUP,
     spool.GROUP,
     batches.GROUP,
     gateway.PROGRAM_GROUP,

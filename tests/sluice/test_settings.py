@@ -265,11 +265,38 @@ def test_secrets_are_never_printed(tmp_path: Path) -> None:
         ({"KAFKA_SECURITY_PROTOCOL": "SSL"}, "KAFKA_BOOTSTRAP_SERVERS is not set"),
         ({"SLUICE_SLOT": "16"}, "SLUICE_REPLY_PARTITIONS"),
         ({"STREAMS_HEARTBEAT_INTERVAL": "5s"}, "STREAMS_SESSION_TIMEOUT"),
+        ({"CORS_ALLOWED_ORIGINS": "*", "CORS_ALLOW_CREDENTIALS": "true"}, "CORS_ALLOW_CREDENTIALS"),
     ],
 )
 def test_contradictions(tmp_path: Path, environ: dict[str, str], expected: str) -> None:
     """Settings that are wrong together are named together."""
     assert any(expected in problem for problem in problems(tmp_path, **environ))
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (
+            "https://App.Example.com:443/, http://localhost:3000",
+            ("https://app.example.com", "http://localhost:3000"),
+        ),
+        ("*", ("*",)),
+        ("app.example.com", None),
+        ("https://app.example.com/path", None),
+        ("*,https://app.example.com", None),
+    ],
+)
+def test_origins(tmp_path: Path, given: str, meant: tuple[str, ...] | None) -> None:
+    """They are taken as browsers write them; what can be none is refused."""
+    if meant is None:
+        assert any(
+            "CORS_ALLOWED_ORIGINS" in each
+            for each in problems(tmp_path, CORS_ALLOWED_ORIGINS=given)
+        )
+    else:
+        found = configs.ingress_config(load({"CORS_ALLOWED_ORIGINS": given}, tmp_path)).cors
+        assert found is not None
+        assert found.origins == meant
 
 
 def test_storage_follows_the_urls(tmp_path: Path) -> None:
