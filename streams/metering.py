@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from msgspec import Struct
 
@@ -85,16 +84,18 @@ class Metering:
 
     def _spent_by(self, provider: str, model: str) -> _Spent:
         if (found := self._spent.get((provider, model))) is None:
-            tokens = partial(self._metrics.counter, "sluice_tokens", provider, model)
             found = self._spent[provider, model] = _Spent(
-                tokens("input"),
-                tokens("output"),
-                tokens("cached_input"),
-                tokens("cache_write"),
-                tokens("reasoning"),
+                self._tokens(provider, model, "input"),
+                self._tokens(provider, model, "output"),
+                self._tokens(provider, model, "cached_input"),
+                self._tokens(provider, model, "cache_write"),
+                self._tokens(provider, model, "reasoning"),
                 self._metrics.counter("sluice_cost_dollars", provider, model),
             )
         return found
+
+    def _tokens(self, provider: str, model: str, kind: str) -> Counter:
+        return self._metrics.counter("sluice_tokens", provider, model, kind)
 
 
 def _count(spent: _Spent, usage: Usage) -> None:
