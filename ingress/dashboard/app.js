@@ -14,8 +14,9 @@ import * as models from "./pages/models.js";
 import * as workflows from "./pages/workflows.js";
 import * as guardrails from "./pages/guardrails.js";
 import * as settings from "./pages/settings.js";
+import * as api from "./pages/api.js";
 
-const PAGES = { overview, live, flow, usage, keys, budgets, models, workflows, guardrails, cache, "dead-letters": letters, settings };
+const PAGES = { overview, live, flow, usage, keys, budgets, models, workflows, guardrails, cache, "dead-letters": letters, settings, api };
 const main = document.getElementById("main");
 let leave = () => {};
 

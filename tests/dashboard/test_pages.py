@@ -12,7 +12,7 @@ from tests.gateway import KEY, Gateway
 
 pytestmark = pytest.mark.xdist_group("dashboard")
 
-PAGES = ("overview", "live", "flow", "usage", "keys", "budgets", "models", "dead-letters")
+PAGES = ("overview", "live", "flow", "usage", "keys", "budgets", "models", "dead-letters", "api")
 # What a page shows when its data are there.
 STANDS = {
     "overview": ".cards .figure",
@@ -23,6 +23,7 @@ STANDS = {
     "budgets": "main .scroll, main .empty",
     "models": "main tbody tr",
     "dead-letters": "main .scroll, main .empty",
+    "api": ".operation",
 }
 SERIOUS = {"serious", "critical"}
 
@@ -91,3 +92,26 @@ async def test_pages_are_walked_by_links_and_back(visit: Visit) -> None:
     await visit.page.get_by_role("heading", name="Overview", level=1).wait_for()
 
     assert await visit.page.evaluate("window.same") is True
+
+
+async def test_an_operation_is_read_and_tried(visit: Visit) -> None:
+    """What `/openapi.json` says of one is opened by its address or the keyboard, with the structs that it
+    names, and asked from there with the key of the tab."""
+    page = visit.page
+    await page.goto(f"{visit.url}/docs#listModels")
+    operation = page.locator("#listModels")
+    await operation.get_by_role("button", name="ModelList", exact=True).first.click()
+    await page.locator("dialog code", has_text="data").wait_for()
+    await page.keyboard.press("Escape")
+    await operation.get_by_role("button", name="Send").click()
+    await operation.locator("pre", has_text="sim-echo").wait_for()
+    await page.get_by_label("Filter").fill("put budgets")
+    await page.locator("#setBudget summary").focus()
+    await page.keyboard.press("Enter")
+    await page.locator("#setBudget .inside code", has_text="user_path").wait_for()
+    await page.locator("#topic-control summary").click()
+    await page.locator("#topic-control").get_by_role("button", name="Heartbeat").click()
+    await page.locator("dialog code", has_text="boot_id").wait_for()
+
+    assert await page.locator("#listModels").count() == 0
+    assert visit.complaints == []
