@@ -28,6 +28,7 @@ from ingress.api.admin_log import (
     replay,
     replays,
 )
+from ingress.api.admin_prices import price_override, price_overrides
 from ingress.api.admin_routing import routing_set, routing_sets
 from ingress.api.admin_settings import settings as configured
 from ingress.api.admin_workflows import deactivate_workflow, names, workflow, workflows
@@ -142,6 +143,12 @@ ROUTES = (
     _any("/admin/api/v1/workflows/guardrails", ("GET",), names),
     _any("/admin/api/v1/workflows/<name>", ("GET",), workflow),
     _any("/admin/api/v1/workflows/<name>/deactivate", ("POST",), deactivate_workflow),
+    _look("/admin/api/v1/model-pricing-overrides", price_overrides),
+    _any(
+        "/admin/api/v1/model-pricing-overrides/<name:path>",
+        ("GET", "HEAD", "PUT", "DELETE"),
+        price_override,
+    ),
     _any("/admin/api/v1/limits", ("GET",), limits),
     _any("/admin/api/v1/limits/<name>", ("PUT", "DELETE"), limit),
     _any("/admin/api/v1/auth-keys", ("GET", "POST"), keys),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from providers.instances import Instance
 from schemas.models import Model
-from schemas.prices import Metadata, merged
+from schemas.price_overrides import overridden, selectors
+from schemas.prices import Metadata, Pricing, merged
 
 
 class Listed(Struct, frozen=True):
@@ -30,9 +32,11 @@ class Catalog:
         lists: Mapping[str, Sequence[Listed]],
         known: Mapping[str, Mapping[str, Metadata]] | None = None,
         configured: Mapping[str, Metadata] | None = None,
+        prices: Mapping[str, Pricing] | None = None,
     ) -> None:
         """`known`: what a price list says, by instance and model; `configured`: by selector, which is
-        `instance/model`, `vendor/model` or `model`, and counts more than what the provider says."""
+        `instance/model`, `vendor/model` or `model`, and counts more than what the provider says; `prices`:
+        by the selectors of `schemas/price_overrides.py`, and they count most."""
         self._bare: dict[str, list[Instance]] = {}
         self._ids: dict[str, frozenset[str]] = {}
         found: dict[str, Model] = {}
@@ -45,6 +49,8 @@ class Catalog:
                 metadata = _merged(
                     instance, model, (known or {}).get(instance.name, {}), configured or {}
                 )
+                if prices:
+                    metadata = _priced(instance, model.id, metadata, prices)
                 found[full] = Model(full, model.created, instance.name, metadata=metadata or UNSET)
         self._by_id = dict(sorted(found.items()))
         self.models: tuple[Model, ...] = tuple(self._by_id.values())
@@ -67,9 +73,27 @@ class Catalog:
         return next((model for model in found if model is not None and may(model)), None)
 
 
-def unlisted(instance: Instance, model: str, configured: Mapping[str, Metadata]) -> Metadata | None:
-    """What configuration says of a model that no list has."""
-    return _merged(instance, Listed(model), {}, configured)
+def unlisted(
+    instance: Instance,
+    model: str,
+    configured: Mapping[str, Metadata],
+    prices: Mapping[str, Pricing],
+) -> Metadata | None:
+    """What configuration and operators say of a model that no list has."""
+    found = _merged(instance, Listed(model), {}, configured)
+    return _priced(instance, model, found, prices) if prices else found
+
+
+def _priced(
+    instance: Instance, model: str, found: Metadata | None, prices: Mapping[str, Pricing]
+) -> Metadata | None:
+    """With the price of the narrowest selector that has one."""
+    for selector in selectors(instance.name, instance.vendor, model):
+        if (own := prices.get(selector)) is not None:
+            found = found or Metadata()
+            known = None if found.pricing is UNSET else found.pricing
+            return replace(found, pricing=overridden(known, own))
+    return found
 
 
 def _merged(

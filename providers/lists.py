@@ -19,6 +19,7 @@ from providers.snapshot import Kept
 from providers.transport import Transport
 from schemas.clock import Clock
 from schemas.errors import GatewayError, UpstreamError
+from schemas.prices import Pricing
 
 log = structlog.get_logger()
 
@@ -50,11 +51,19 @@ class Lists:
             and instance.endpoint.models_url == found.models_url
         }
         self._known: Known = {name: found.known for name, found in self._fetched.items()}
+        self.prices: dict[str, Pricing] = {}  # that operators have set, by selector
         self.catalog = self._build()
 
     def is_known(self, instance: Instance) -> bool:
         """Whether there is a list of that instance's models, maybe an old one."""
         return bool(instance.models) or instance.name in self._fetched
+
+    def price(self, selector: str, pricing: Pricing | None) -> None:
+        """What a selector's models cost from now on; None: what is known else."""
+        self.prices.pop(selector, None)
+        if pricing is not None:
+            self.prices[selector] = pricing
+        self.catalog = self._build()
 
     async def refresh_forever(self) -> None:
         """Fetches the lists now and then every `refresh_interval`, and those that failed sooner."""
@@ -130,4 +139,6 @@ class Lists:
 
     def _build(self) -> Catalog:
         instances = self._instances.values()
-        return Catalog(instances, self._listed(), self._known, self._config.metadata)
+        return Catalog(
+            instances, self._listed(), self._known, self._config.metadata, dict(self.prices)
+        )

@@ -22,6 +22,8 @@ from providers.vendors import VENDORS
 from schemas.clock import Clock, SystemClock
 from schemas.errors import InvalidRequest, ModelAccessDenied, ModelNotFound
 from schemas.models import Model
+from schemas.objects import Table
+from schemas.price_overrides import PriceOverride
 from schemas.prices import Metadata, Pricing, cost
 
 __all__ = ["Registry"]
@@ -148,12 +150,18 @@ class Registry:
             metadata = listed.metadata
         elif (known := self._instances.get(instance)) is not None:
             # What is asked of a named instance is never checked against its list.
-            metadata = unlisted(known, model, self._metadata) or UNSET
+            metadata = unlisted(known, model, self._metadata, self._lists.prices) or UNSET
         else:
             return None
         if metadata is UNSET or metadata.pricing is UNSET:
             return None
         return metadata.pricing
+
+    def follow(self, prices: Table[PriceOverride]) -> None:
+        """Count with the prices that operators set, and each change of them from now on."""
+        prices.watch(
+            lambda name, found: self._lists.price(name, None if found is None else found.pricing)
+        )
 
     # -- what there is
 

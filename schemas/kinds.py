@@ -8,7 +8,11 @@ from schemas.budgets import ANCHORS, BUDGETS, LIMITS
 from schemas.guardrails import GUARDRAILS
 from schemas.keys import KEYS
 from schemas.objects import Kind
+from schemas.price_overrides import PRICE_OVERRIDES
 from schemas.routing_sets import ROUTING
 from schemas.workflows import WORKFLOWS
 
-KINDS: tuple[Kind[Any], ...] = (KEYS, GUARDRAILS, WORKFLOWS, ROUTING, BUDGETS, LIMITS, ANCHORS)
+KINDS: tuple[Kind[Any], ...] = (
+    *(KEYS, GUARDRAILS, WORKFLOWS, ROUTING),
+    *(BUDGETS, LIMITS, ANCHORS, PRICE_OVERRIDES),
+)

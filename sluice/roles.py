@@ -6,9 +6,16 @@ Every role imports its parts itself: none pays for another's libraries.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
+from schemas.price_overrides import PRICE_OVERRIDES
 from sluice.process import CannotStart, Context
 from sluice.settings import configs, gateway, kafka as kafka_rows
+
+if TYPE_CHECKING:
+    from providers.registry import Registry
+    from schemas.objects import Objects
+    from sluice.steering import Steering
 
 
 async def ingress(context: Context) -> None:
@@ -39,7 +46,7 @@ async def ingress(context: Context) -> None:
         while not context.stop.is_set():
             http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
             governed, ours = ConfigLog(kafka, context.clock, KINDS), http.ctx.gateway
-            steering.follow(governed.objects)
+            _follow(governed.objects, steering, registry)
             ours.govern(governed, context.settings.tables.guardrails)
             ours.operations, ours.routing, ours.reports, ours.tracer, ours.configured = (
                 operations,
@@ -59,6 +66,12 @@ async def ingress(context: Context) -> None:
                 if complete:
                     raise CannotStart(str(error)) from error
                 complete = await connections.topics_made(context, kafka)
+
+
+def _follow(objects: Objects, steering: Steering, registry: Registry) -> None:
+    """Routing and prices are those of `llm.config` from now on."""
+    steering.follow(objects)
+    registry.follow(objects.table(PRICE_OVERRIDES))
 
 
 async def streams(context: Context) -> None:
@@ -98,7 +111,7 @@ async def streams(context: Context) -> None:
             guarding.guarded(context, governed.objects, router, registry, transport) as guards,
             tracing.tracer(context, "streams") as caller.tracer,
         ):
-            steering.follow(governed.objects)
+            _follow(governed.objects, steering, registry)
 
             def pipeline(keys: Keys, read: Read) -> Handler:
                 return topology.pipeline(

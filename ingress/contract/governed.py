@@ -9,6 +9,7 @@ from ingress.api.admin_budgets import BudgetFields, BudgetReset, LimitFields, Re
 from ingress.api.admin_cache import MEANT, OF_DAYS
 from ingress.api.admin_guardrails import GuardrailFields
 from ingress.api.admin_keys import KeyFields, Rotation
+from ingress.api.admin_prices import PriceFields, PriceView
 from ingress.api.admin_usage import TIME, WHERE
 from ingress.api.admin_workflows import WorkflowFields
 from ingress.cache_overview import Overview
@@ -80,6 +81,20 @@ _BUDGETS = {
         "setLimit", "Limits", _set(shapes.LimitSet), body=LimitFields, **_OWN
     ),
     f"DELETE {ROOT}/limits/{{name}}": _about("deleteLimit", "Limits", _GONE, **_OWN),
+}
+_PRICES = {
+    f"GET {ROOT}/model-pricing-overrides": _about(
+        "listPrices", "Prices", _got(list[PriceView]), role="analyst"
+    ),
+    f"GET {ROOT}/model-pricing-overrides/{{name}}": _about(
+        "getPrice", "Prices", _got(PriceView, etag=True), role="analyst"
+    ),
+    f"PUT {ROOT}/model-pricing-overrides/{{name}}": _about(
+        "setPrice", "Prices", _set(PriceView), body=PriceFields, **_OWN
+    ),
+    f"DELETE {ROOT}/model-pricing-overrides/{{name}}": _about(
+        "deletePrice", "Prices", _GONE, **_OWN
+    ),
 }
 _GUARDRAILS = {
     f"GET {ROOT}/guardrails": _about(
@@ -210,6 +225,6 @@ _DASHBOARD = {
         public=True,
     ),
 }
-GOVERNED: dict[str, About] = (
-    _KEYS | _BUDGETS | _GUARDRAILS | _ROUTING | _CACHE | _USAGE | _LOG | _SETTINGS | _DASHBOARD
+GOVERNED: dict[str, About] = (_KEYS | _BUDGETS | _PRICES | _GUARDRAILS | _ROUTING | _CACHE) | (
+    _USAGE | _LOG | _SETTINGS | _DASHBOARD
 )

@@ -147,8 +147,11 @@ def test_a_route_without_a_description_is_found() -> None:
         describe(Route("/v1/nothing", ("GET",), nothing), "GET")
 
 
-# What frames an answer, or belongs to a page of the dashboard.
+# What frames an answer, is said to browsers, or belongs to a page of the dashboard.
 _FRAMING = {
+    *("vary", "access-control-allow-origin", "access-control-expose-headers"),
+    *("access-control-allow-methods", "access-control-allow-headers", "access-control-max-age"),
+    "access-control-allow-credentials",
     *("content-type", "content-length", "connection", "transfer-encoding", "x-accel-buffering"),
     *("content-security-policy", "x-content-type-options", "referrer-policy"),
     "cross-origin-opener-policy",
