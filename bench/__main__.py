@@ -9,17 +9,25 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import scenarios, translation
+from bench import lookups, routing, scenarios, translation
 from bench.load import Place
 from bench.product import ROOT, Product
 from bench.provider import Provider
 from bench.scenarios import Direct, Plan, Row
 from bench.waiting import say
 
-PARTS = ("translation", "idle", "chat", "dialects", "bodies", "paced", "lone", "memory")
+# The first are code in this process.
+PURE = {
+    "translation": translation.measure,
+    "routing": routing.measure,
+    "lookups": lookups.measure,
+}
+PARTS = (*PURE, "idle", "chat", "dialects", "bodies", "paced", "lone", "memory", "cache")
+CACHED = {"RESPONSE_CACHE_SIMPLE_ENABLED": "true"}  # of the product whose hits are measured
 Measured = list[tuple[Row, dict[str, Any]]]
 
 
@@ -56,9 +64,9 @@ def kafka() -> tuple[str | None, int]:
 
 
 def run(
-    folder: Path, provider: Provider, base: Direct, plan: Plan, servers: str | None
+    folder: Path, provider: Provider, base: Direct, plan: Plan, servers: str | None, **more: str
 ) -> Measured:
-    product = Product(folder, provider.url, servers)
+    product = Product(folder, provider.url, servers, **more)
     try:
         product.start()
         pids: Mapping[str, int] = product.pids()
@@ -98,7 +106,14 @@ def products(args: argparse.Namespace, plan: Plan) -> Iterator[tuple[str, Measur
                 say("kafka: skipped, there is none (make services)")
                 continue
             say(title if title != "kafka" or pid else "kafka, whose CPU cannot be seen")
-            yield title, run(folder / title, provider, base, plan, where)
+            measured: Measured = []
+            if rest := tuple(part for part in plan.only if part not in (*PURE, "cache")):
+                bare = replace(plan, only=rest)
+                measured += run(folder / title, provider, base, bare, where)
+            if "cache" in plan.only:
+                hits, place = replace(plan, only=("cache",)), folder / f"{title}-cache"
+                measured += run(place, provider, base, hits, where, **CACHED)
+            yield title, measured
     finally:
         provider.stop()
         if args.keep:
@@ -112,10 +127,11 @@ def main() -> None:
     only = tuple(args.only.split(","))
     plan = Plan(args.seconds, args.repeat, args.requests, args.idle, only)
     found: dict[str, Measured] = {}
-    if "translation" in only:
-        say("translation")
-        found["translation"] = list(translation.measure())
-    if only != ("translation",):
+    for name, measure in PURE.items():
+        if name in only:
+            say(name)
+            found[name] = list(measure())
+    if not set(only) <= set(PURE):
         found.update(products(args, plan))
     if args.json:
         rows = {

@@ -53,8 +53,11 @@ class Result:
 Load = Callable[[Place, int, float], dict[str, float]]
 
 
-def chat(size: int, dialect: str = "chat", path: str = "/v1/chat/completions") -> Load:
-    """Plain requests by wrk, each with a prompt of its own; `dialect` is one of `wrk/chat.lua`."""
+def chat(
+    size: int, dialect: str = "chat", path: str = "/v1/chat/completions", prompts: int | None = None
+) -> Load:
+    """Plain requests by wrk, each with a prompt of its own, or the same `prompts` in every load;
+    `dialect` is one of `wrk/chat.lua`."""
 
     def load(place: Place, connections: int, seconds: float) -> dict[str, float]:
         if shutil.which("wrk") is None:
@@ -62,9 +65,11 @@ def chat(size: int, dialect: str = "chat", path: str = "/v1/chat/completions") -
         variables = {
             "BENCH_KEY": place.key,
             "BENCH_BODY": str(size),
-            "BENCH_RUN": secrets.token_hex(6),
+            "BENCH_RUN": secrets.token_hex(6) if prompts is None else "again",
             "BENCH_DIALECT": dialect,
         }
+        if prompts is not None:
+            variables["BENCH_PROMPTS"] = str(prompts)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s"]
         command += ["-s", str(HERE / "wrk/chat.lua"), f"{place.url}{path}"]
         output = _output(command, os.environ | variables)

@@ -27,8 +27,8 @@ STOP = 40.0
 class Product:
     """A running gateway with a master key, exchanges to SQLite, and one provider."""
 
-    def __init__(self, folder: Path, provider_url: str, kafka: str | None) -> None:
-        """`kafka`: the bootstrap servers; None for the embedded broker."""
+    def __init__(self, folder: Path, provider_url: str, kafka: str | None, **settings: str) -> None:
+        """`kafka`: the bootstrap servers; None for the embedded broker. `settings` are more of it."""
         self._folder = folder
         self._kafka = kafka
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -51,6 +51,7 @@ class Product:
             "GEMINI_BASE_URL": f"{provider_url}/v1beta",
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "warning",
+            **settings,
         }
         if kafka:
             self._environment |= {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.request import Request, urlopen
 
 from bench import load
 from bench.load import GATEWAY, LARGE, SMALL, Place, Result
 from bench.processes import Meter, memory
-from bench.waiting import say
+from bench.waiting import say, until
 
 CONNECTIONS = (1, 16, 64)
 # Who passes through what, beside OpenAI's chat: the dialect of both sides, and the path.
@@ -23,6 +25,8 @@ DIALECTS = {
 MORE = 1.1  # times the CPU of a chat that passing through another dialect may cost
 PACED, LONE = "mock-20", "mock-5"
 BATCH = 10.0  # seconds of one load of the endurance run
+PROMPTS = 200  # of which all but the first of each are hits
+OVERVIEW = "/admin/api/v1/cache/overview"
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ def measure(
         "paced": lambda: _paced(place, base, plan),
         "lone": lambda: _lone(place, base, plan),
         "memory": lambda: _memory(place, plan, embedded=embedded),
+        "cache": lambda: _hits(place, plan),
     }
     for name, part in parts.items():
         if name in plan.only:
@@ -147,6 +152,32 @@ def _dialects(place: Place, plan: Plan) -> Rows:
     for name in DIALECTS:
         cost, _ = _cost(f"{name}, 16 connections", found[name], round(chat * MORE, 3))
         yield cost
+
+
+def _hits(place: Place, plan: Plan) -> Rows:
+    """Equal requests, of a product whose cache is on. That they were hits is asked of it, as a miss would
+    be measured just as well."""
+    what = load.chat(SMALL, prompts=PROMPTS)
+    miss = load.measured(load.chat(SMALL), place, 64, plan.seconds, plan.repeat)
+    yield from _cost("a miss that is kept, 64 connections", miss, None)
+    asked = 0.0
+    for connections in (1, 64):
+        result = load.measured(what, place, connections, plan.seconds, plan.repeat)
+        asked += result.requests
+        title = f"exact hit, {connections} connection{'s' if connections > 1 else ''}"
+        if connections == 1:
+            yield Row(f"{title}: p50", result.p50, "ms", 4.0), asdict(result)
+        yield from _cost(title, result, 0.6 if connections == 64 else None)
+        yield Row(f"{title}: rate", result.rate, "requests/s"), asdict(result)
+    until(lambda: _counted(place) >= asked, 10.0, f"{asked:.0f} hits: {_counted(place)}")
+
+
+def _counted(place: Place) -> int:
+    """Hits, by the workers' heartbeats."""
+    headers = {"Authorization": f"Bearer {place.key}"}
+    with urlopen(Request(place.url + OVERVIEW, headers=headers), timeout=10) as answer:
+        found: int = json.load(answer)["summary"]["exact_hits"]
+    return found
 
 
 def _bodies(place: Place, plan: Plan) -> Rows:

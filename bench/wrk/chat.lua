@@ -1,6 +1,8 @@
--- A new prompt in each request, always of the same length. BENCH_KEY, BENCH_BODY (bytes), BENCH_RUN and
--- BENCH_DIALECT (chat, messages, responses, gemini) come from the environment.
+-- A new prompt in each request, always of the same length; with BENCH_PROMPTS the same so many in turn.
+-- BENCH_KEY, BENCH_BODY (bytes), BENCH_RUN and BENCH_DIALECT (chat, messages, responses, gemini) come from
+-- the environment, too.
 local size = tonumber(os.getenv("BENCH_BODY"))
+local prompts = tonumber(os.getenv("BENCH_PROMPTS") or "1e12")
 local count = 0
 local head, before, after
 
@@ -40,7 +42,7 @@ function init()
 end
 
 function request()
-  count = count + 1
+  count = count % prompts + 1
   return head .. string.format("%012d", count) .. after
 end
 

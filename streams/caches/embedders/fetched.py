@@ -33,7 +33,8 @@ class Fetched(Embedder):
         try:
             self._model: TextEmbedding = TextEmbedding(name, cache_dir=str(folder), threads=1)
         except Exception as error:  # of any of the libraries by which it fetches
-            raise EmbedderError(f"local: fastembed cannot have {name}: {error}") from error
+            mend = f"where it cannot fetch, name a folder, or bring {folder} along"
+            raise EmbedderError(f"local: fastembed cannot have {name}: {error} ({mend})") from error
         self._identity = f"fastembed/{name}"
         self._thread = ThreadPoolExecutor(1, "embedder")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 import sys
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -17,7 +19,8 @@ from streams.caches.vectors.base import Entry, Neighbour, Vector
 SCANNED = 2_048  # up to so many every vector is compared; above, the likely ones only
 SHORTLIST = 400
 FIRST_ROOM = 8
-GROWTH = 1.25  # what is empty counts as memory, too
+GROWTH = 1.25
+LARGE = 1 << 18  # bytes
 COLUMNS = ("_vectors", "_scales", "_expires", "_hashes", "numbers")
 _LEVELS = 127.0
 Slots = NDArray[np.intp]
@@ -160,9 +163,18 @@ class Shelf:
 
 
 def _moved(old: NDArray[T], room: int) -> NDArray[T]:
-    new = np.empty((room, *old.shape[1:]), old.dtype)
+    new = _empty((room, *old.shape[1:]), old.dtype)
     new[: len(old)] = old
     return new
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[T]) -> NDArray[T]:
+    """A large one has pages of its own: they are given back when it goes, and no memory is taken before
+    they are written to. On the heap each growth leaves a hole that nothing fits into, a third in all."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
 
 
 def _hash(entry_id: str) -> int:
