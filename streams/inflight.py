@@ -182,12 +182,13 @@ class Inflight:
         try:
             handling = self._handling if delivery.request.line is None else self.lines
             await handling.run(delivery, redelivered=redelivered)
-            if delivery.handed:
-                await self.elsewhere.tell(delivery)
             claim = delivery.request.claim
             # What is in the dead letters may be sent again, and needs it.
             if claim is not None and self.settled is not None and not delivery.buried:
                 await self.settled(claim)
+            # The last thing: what is handed over from here on is finished already.
+            if delivery.handed:
+                await self.elsewhere.tell(delivery)
         except asyncio.CancelledError as error:
             if not self._aborting:  # nobody else may cancel it here: it would never be finished
                 self.fatal(error)

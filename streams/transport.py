@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 Load = Callable[[int, int], Awaitable[None]]  # partition, floor of its exchanges
 RETRY = 0.2  # seconds
-LAST_COMMIT = 3.0  # seconds: one that does not arrive costs answers told twice, nothing else
+LAST_COMMIT = 5.0  # seconds: less than a session; without it what runs is called again
 
 
 class Consumer(Flow):
@@ -55,6 +55,7 @@ class Consumer(Flow):
         self._generation: tuple[int, int] = (-1, 0)
         self._revocations = 0
         self._sought: dict[TP, int] = {}  # where a partition was sent back to
+        self._committing = asyncio.Lock()  # one commit at a time, or an older one may come last
         self.on_commit: Callable[[bool], None] = lambda done: None
 
     @override
@@ -74,13 +75,15 @@ class Consumer(Flow):
         await super().on_partitions_revoked(revoked)
 
     async def commit_last(self) -> None:
-        """The last commit before the partitions go; nothing that comes later may change it."""
+        """The last commit before the partitions go. None may come later: it would say that what this worker
+        goes on to run was left by one that crashed, and all of it would be called again."""
         try:
-            async with asyncio.timeout(LAST_COMMIT):
-                await self.commit_now(final=True)
+            async with asyncio.timeout(LAST_COMMIT), self._committing:
+                await self._commit_changes(final=True)
         except TimeoutError:
             log.warning("last_commit_lost")
-        self._ready.clear()
+        finally:
+            self._ready.clear()
 
     @override
     async def perform_seek(self) -> None:
@@ -201,9 +204,12 @@ class Consumer(Flow):
     @override
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Called by Faust on its timer."""
-        return await self.commit_now(final=False)
+        if self._committing.locked():
+            return False
+        async with self._committing:
+            return await self._commit_changes(final=False)
 
-    async def commit_now(self, *, final: bool) -> bool:
+    async def _commit_changes(self, *, final: bool) -> bool:
         """Commit what changed. `final`: no request starts afterwards in this generation."""
         commits: dict[TP, Commit] = {}
         for tp in self._ready:

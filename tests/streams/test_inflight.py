@@ -373,6 +373,23 @@ async def test_what_ran_at_a_revocation_is_told_when_it_is_over() -> None:
     assert decode(said["value"]) == Handled((Position("llm.requests", 0, 0),))
 
 
+async def test_a_revocation_while_a_large_body_is_removed_is_told_too() -> None:
+    """Its last commit says that the request runs here; who reads that waits for the word."""
+    bench = Bench()
+
+    async def remove(claim: Claim) -> None:
+        bench.inflight.suspend()
+
+    bench.inflight.settled = remove
+    bench.inflight.admit(record(0, "a", ce_dataref="a.body"))
+    await bench.settle()
+    bench.handling.end("/kafka/a")
+    await bench.settle()
+
+    (said,) = bench.produced.records
+    assert decode(said["value"]) == Handled((Position("llm.requests", 0, 0),))
+
+
 async def test_a_request_that_comes_back_attaches() -> None:
     """The partition was ours again before the request was over: nobody waits for anybody."""
     bench = Bench()

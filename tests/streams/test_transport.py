@@ -23,11 +23,14 @@ class Thread:
         self.seeks: list[int] = []
         self.commits: list[dict[Any, Commit]] = []
         self.works = True
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def seek_to(self, tp: TP, offset: int) -> None:
         self.seeks.append(offset)
 
     async def commit_with_metadata(self, commits: dict[Any, Commit]) -> bool:
+        await self.answers.wait()
         if self.works:
             self.commits.append(commits)
         return self.works
@@ -47,7 +50,7 @@ def consumer(*batches: list[int], commit: int = 0) -> Any:
     made._thread = Thread()
     made._room, made._held_back = asyncio.Event(), set()
     made.flow_active, made.scheduler, made.deliveries, made.pin_limit = True, Scheduler(), 0, 5
-    made.on_commit = lambda done: None
+    made.on_commit, made._committing = (lambda done: None), asyncio.Lock()
     made._revocations, made.boot_id = 0, "me"
     made.assignment = lambda: {HERE}
     made.end, made.on_pinned = (lambda partition: 9), (lambda tp, offset: None)
@@ -117,6 +120,51 @@ async def test_a_commit_that_failed_is_repeated() -> None:
 
     (commits,) = made._thread.commits
     assert commits[HERE] == Commit(0, 9, False, frozenset({1}))
+
+
+class Running(Struct):
+    """A request under way."""
+
+    started: bool = True
+    running: bool = True
+    floor: int | None = None
+
+
+async def test_nothing_is_committed_behind_the_last_commit() -> None:
+    """However long the broker takes for it: the timer's commit would not say what this worker goes on to
+    run, and its next owner would call all of that again."""
+    made = consumer([0, 1])
+    await made._drain_once()
+    made.ledgers[HERE].attach(0, Running())
+    made.ledgers[HERE].attach(1, Running())
+    made._thread.answers.clear()
+    last = asyncio.create_task(made.commit_last())
+    await asyncio.sleep(0)
+    made.ledgers[HERE].finish(1)  # now the timer has something to commit
+    timed = asyncio.create_task(made.commit())
+    await asyncio.sleep(0)
+    made._thread.answers.set()
+    await asyncio.gather(last, timed)
+    await made.commit()
+
+    assert [commits[HERE].away for commits in made._thread.commits] == [{0: "me", 1: "me"}]
+
+
+async def test_the_last_commit_comes_behind_the_one_under_way() -> None:
+    """And says more than that one."""
+    made = consumer([0, 1])
+    await made._drain_once()
+    made.ledgers[HERE].attach(0, Running())
+    made.ledgers[HERE].finish(1)
+    made._thread.answers.clear()
+    timed = asyncio.create_task(made.commit())
+    await asyncio.sleep(0)
+    last = asyncio.create_task(made.commit_last())
+    await asyncio.sleep(0)
+    made._thread.answers.set()
+    await asyncio.gather(last, timed)
+
+    assert [commits[HERE].away for commits in made._thread.commits] == [{}, {0: "me"}]
 
 
 async def test_a_pinned_offset_is_reported() -> None:
