@@ -231,12 +231,17 @@ def unfold(answer: Answer) -> Iterator[Event]:
     yield Begin(answer.id, answer.model, answer.created)
     for choice in answer.choices:
         calls = 0
+        logprobs = None if choice.logprobs is None else Logprobs(choice.logprobs, choice.index)
         for part in choice.parts:
-            yield from _unfolded(part, choice.index, calls)
+            for event in _unfolded(part, choice.index, calls):
+                yield event
+                if logprobs is not None and isinstance(event, TextDelta):
+                    yield logprobs  # where a reader of deltas looks for them
+                    logprobs = None
             calls += isinstance(part, ToolCall)
             yield Break(choice.index)
-        if choice.logprobs is not None:
-            yield Logprobs(choice.logprobs, choice.index)
+        if logprobs is not None:
+            yield logprobs
         if choice.finish is not None:
             yield End(choice.finish, choice.index)
     if answer.usage is not None:

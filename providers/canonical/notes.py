@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from schemas.errors import InvalidRequest
 
+# Members of bodies that give a model tools: what it cannot call it cannot answer by.
+_TOOLS = frozenset({"mcp_servers"})
+
 
 class Notes:
     """Collects what is left out. A field that changes the meaning is refused, unless the caller said
@@ -27,6 +30,13 @@ class Notes:
     def harmless(self, field: str) -> None:
         """Leave out a field without which the answer means the same."""
         self._dropped[self._names.get(field, field)] = None
+
+    def unknown(self, field: str) -> None:
+        """Leave out a member of the caller's body that has no field in the middle."""
+        if field in _TOOLS:
+            self.meaningful(field, "it reaches no tools of other servers")
+        else:
+            self.harmless(field)
 
     def meaningful(self, field: str, why: str = "") -> None:
         """Leave out a field that changes the answer: InvalidRequest unless it may be dropped."""

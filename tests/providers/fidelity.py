@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from providers.canonical.answer import Answer, AnswerPart, Choice, Finish
 from providers.canonical.fold import unfold
@@ -30,6 +31,7 @@ from providers.canonical.request import (
     Turn,
     WebSearch,
 )
+from providers.dialogue import CLIENTS
 from schemas.errors import GatewayError, InvalidRequest
 from schemas.requests import Dialect
 from schemas.usage import Usage
@@ -37,12 +39,12 @@ from tests.providers.pairs import (
     HELLO,
     SPOKEN,
     chat,
+    context,
     parse,
     plain,
     read,
     read_stream,
     render,
-    streamed,
     told,
 )
 from tests.recordings import Recording
@@ -225,8 +227,25 @@ REQUESTS = (
     field("verbosity", verbosity="low"),
     field("service tier", service_tier="default"),
     field("user", user="u-1"),
+    field("safety identifier", safety_identifier="s-1"),
     field("prompt cache key", prompt_cache_key="k-1"),
     Feature("metadata", {"metadata": Raw(b'{"a":"b"}')}, lambda asked: plain(asked.metadata)),
+    Feature(
+        "refusal before",
+        {"turns": (*HELLO, Turn("assistant", (Refusal("no"),)), *HELLO)},
+        lambda asked: [part.text for turn in asked.turns[1:2] for part in turn.parts],  # type: ignore[union-attr]
+    ),
+    Feature(
+        "beginning of the answer",
+        {"turns": (*HELLO, Turn("assistant", (Text("Well,"),)))},
+        lambda asked: [
+            (turn.role, [part.text for part in turn.parts if isinstance(part, Text)])
+            for turn in asked.turns[1:]
+        ],
+    ),
+    field("logit bias", logit_bias=Raw(b'{"5":-100}')),
+    field("answer in sound", modalities=("text", "audio")),
+    field("prediction", prediction=Raw(b'{"type":"content","content":"x"}')),
 )
 
 
@@ -245,7 +264,13 @@ def measure(feature: Feature, caller: Dialect, provider: Dialect) -> str:
     if feature.seen(again) == feature.seen(said):
         return "mapped"
     # Some is told in another way, which reading it as a caller's request does not undo.
-    return "dropped" if dropped else in_other_words(feature, body)
+    return "dropped" if set(dropped) - idle(caller, provider) else in_other_words(feature, body)
+
+
+def idle(caller: Dialect, provider: Dialect) -> set[str]:
+    """What is named as dropped of a mere greeting: of no feature it is a sign."""
+    greeting = parse(render(chat(caller), caller)[0], caller)
+    return set(render(greeting, provider)[1])
 
 
 def as_said(feature: Feature, caller: Dialect) -> ChatRequest | None:
@@ -262,7 +287,7 @@ def as_said(feature: Feature, caller: Dialect) -> ChatRequest | None:
 
 
 # What callers of OpenAI's imitators say in this dialect, and what OpenAI itself wants said otherwise.
-GREETING = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+GREETING: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 IMITATED: dict[str, dict[str, Any]] = {
     "cache mark": {
         "messages": [
@@ -288,6 +313,10 @@ IMITATED: dict[str, dict[str, Any]] = {
     "top k": {"top_k": 20},
     "metadata": {"metadata": {"a": "b"}},
 }
+LOGPROBS = Raw(
+    b'{"content":[{"token":"hi","logprob":-0.5,"bytes":[104,105],'
+    b'"top_logprobs":[{"token":"hi","logprob":-0.5,"bytes":[104,105]}]}],"refusal":null}'
+)
 # Features that a provider is told in other words, with a sign of them in its body.
 WORDS = {
     "tools: custom": rb'"note"',
@@ -297,6 +326,7 @@ WORDS = {
     "no thinking": rb'"(disabled|none|minimal)"|"thinking(Level|Budget)":("low"|0)',
     "service tier": rb'"service_?[tT]ier":"',
     "user": rb"u-1",
+    "safety identifier": rb"s-1",
     "system prompt": rb"be brief",
     "JSON": rb"JSON",
     "JSON schema": rb'"additionalProperties":false',
@@ -316,9 +346,11 @@ class Said(Struct, frozen=True):
     seen: Callable[[Answer], object]
     finish: Finish = Finish("stop")
     usage: Usage = Usage(10, 5)
+    logprobs: Raw | None = None
 
     def answer(self) -> Answer:
-        return Answer("a-1", "m", (Choice(0, self.parts, self.finish),), self.usage)
+        choice = Choice(0, self.parts, self.finish, self.logprobs)
+        return Answer("a-1", "m", (choice,), self.usage)
 
 
 def of(
@@ -345,6 +377,15 @@ def reason(answer: Answer) -> object:
     return [choice.finish and choice.finish.reason for choice in answer.choices]
 
 
+def probable(answer: Answer) -> object:
+    """Each token with its log probability."""
+    (choice,) = answer.choices
+    if choice.logprobs is None:
+        return None
+    found: Any = msgspec.json.decode(choice.logprobs)
+    return [(one["token"], one["logprob"]) for one in found["content"]]
+
+
 def count(name: str) -> Callable[[Answer], object]:
     return lambda answer: answer.usage and getattr(answer.usage, name)
 
@@ -369,6 +410,7 @@ ANSWERS = (
         (Text("hi", citations=(Citation("https://x.example", "X", start=0, end=2),)),),
         of(Text, lambda part: [cited.url for cited in part.citations]),
     ),
+    Said("log probabilities", TEXT, probable, logprobs=LOGPROBS),
     Said("reason: stop", TEXT, reason),
     Said("reason: length", TEXT, reason, Finish("length")),
     Said("reason: tool calls", (CALL,), reason, Finish("tool_calls")),
@@ -384,16 +426,85 @@ ANSWERS = (
 def measure_answer(said: Said, provider: Dialect, caller: Dialect) -> str:
     """What becomes of something that a provider says, whole and as a stream."""
     answer = said.answer()
-    asked = chat(caller, stream=True, include_usage=True)
+    asked = chat(caller, stream=True, include_usage=True, logprobs=True if said.logprobs else None)
     spoken = read(told(answer, provider, chat(provider)), provider)
     if said.seen(spoken) != said.seen(answer):
         return NOTHING
     if caller == provider:
         return "exact"
     whole = read(told(spoken, caller, asked), caller)
-    cut = read_stream(streamed(unfold(spoken), caller, asked), caller, asked)
+    writer = CLIENTS[caller].writer(context(asked))
+    cut = read_stream(writer.write(unfold(spoken)) + writer.end(), caller, asked)
     kept = [said.seen(each) == said.seen(spoken) for each in (whole, cut)]
     return "mapped" if all(kept) else "dropped"
+
+
+# What a provider of each dialect gives to be sent back to it: parts of an answer, with a call in it.
+# The token is what must come back.
+SEALED: dict[Dialect, tuple[str, tuple[AnswerPart, ...]]] = {
+    "openai_chat": ("hm", (Reasoning("hm", token="reasoning_content", origin="openai_chat"), CALL)),
+    "openai_responses": (
+        "ENCRYPTED",
+        (Reasoning("hm", True, "ENCRYPTED", "openai_responses", "rs_1"), CALL),
+    ),
+    "anthropic": ("SIGNATURE", (Reasoning("hm", token="SIGNATURE", origin="anthropic"), CALL)),
+    "gemini": ("U0VBTEVE", (replace(CALL, token="U0VBTEVE"),)),
+}
+
+
+def measure_return(provider: Dialect, caller: Dialect) -> str:
+    """What becomes of a provider's sealed thoughts on the way to a caller and back in its next turn."""
+    if caller == provider:
+        return "exact"
+    token, parts = SEALED[provider]
+    answer = Answer("a-1", "m", (Choice(0, parts, Finish("tool_calls")),), Usage(10, 5))
+    spoken = read(told(answer, provider, chat(provider)), provider)
+    heard = msgspec.json.decode(told(spoken, caller, chat(caller)))
+    again = parse(msgspec.json.encode(NEXT[caller](heard)), caller)
+    body, dropped = render(again, provider)
+    if dropped:
+        return "dropped"
+    return "mapped" if b'"%b"' % token.encode() in body else "LOST"
+
+
+def next_chat(heard: Any) -> Any:
+    """The next turn of a caller: it sends what it heard as it was, and the result of the call."""
+    (choice,) = heard["choices"]
+    (call,) = choice["message"]["tool_calls"]
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "blue"}
+    return {"model": "m", "messages": [*GREETING["messages"], choice["message"], result]}
+
+
+def next_responses(heard: Any) -> Any:
+    (call,) = [item for item in heard["output"] if item["type"] == "function_call"]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "blue"}
+    return {"model": "m", "input": [*GREETING["messages"], *heard["output"], result]}
+
+
+def next_anthropic(heard: Any) -> Any:
+    (call,) = [block for block in heard["content"] if block["type"] == "tool_use"]
+    result = {"type": "tool_result", "tool_use_id": call["id"], "content": "blue"}
+    said = [
+        {"role": "assistant", "content": heard["content"]},
+        {"role": "user", "content": [result]},
+    ]
+    return {"model": "m", "max_tokens": 9, "messages": [*GREETING["messages"], *said]}
+
+
+def next_gemini(heard: Any) -> Any:
+    content = heard["candidates"][0]["content"]
+    (call,) = [part["functionCall"] for part in content["parts"] if "functionCall" in part]
+    response = {"name": call["name"], "id": call["id"], "response": {"output": "blue"}}
+    result = {"role": "user", "parts": [{"functionResponse": response}]}
+    return {"contents": [{"role": "user", "parts": [{"text": "hi"}]}, content, result]}
+
+
+NEXT: dict[Dialect, Callable[[Any], Any]] = {
+    "openai_chat": next_chat,
+    "openai_responses": next_responses,
+    "anthropic": next_anthropic,
+    "gemini": next_gemini,
+}
 
 
 def page() -> str:
@@ -426,6 +537,17 @@ def page() -> str:
             ANSWERS,
             lambda each, to, me=provider: measure_answer(each, me, to),
         )  # type: ignore[misc]
+    lines += [
+        *("", "## Thoughts that go back", ""),
+        "What a provider signed or encrypted, a caller of any dialect gets in a field that it sends back"
+        " with its next turn, and the provider gets it as it was.",
+        "",
+    ]
+    lines += [f"| of a provider that speaks | {' | '.join(TITLES[each] for each in SPOKEN)} |"]
+    lines += ["|---" * (len(SPOKEN) + 1) + "|"]
+    for provider in SPOKEN:
+        ways = [measure_return(provider, caller) for caller in SPOKEN]
+        lines += [f"| {TITLES[provider]} | {' | '.join(ways)} |"]
     return "\n".join(lines) + "\n"
 
 
@@ -446,13 +568,13 @@ _PATHS: tuple[tuple[str, Dialect], ...] = (
     (r":(generateContent|streamGenerateContent)", "gemini"),
 )
 # Vendors that the gateway has no row for, and Anthropic's on another's paths.
-_WITHOUT = {"bedrock", "voyage"}
+WITHOUT = {"bedrock", "voyage"}
 
 
 def rows(shared_dir: Path) -> Iterator[tuple[Dialect, Recording]]:
     """Every recorded request for an answer, of every vendor that we have, with its dialect."""
     for path in sorted((shared_dir / "recordings").glob("*.jsonl")):
-        if path.stem in _WITHOUT:
+        if path.stem in WITHOUT:
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             row = msgspec.json.decode(line)

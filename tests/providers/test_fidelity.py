@@ -12,10 +12,11 @@ from providers.canonical.answer import Answer
 from providers.canonical.request import Reasoning, Refusal, Text, ToolCall
 from providers.dialogue import CLIENTS, UPSTREAMS, converse
 from providers.translated import Translated
+from schemas.errors import InvalidRequest
 from schemas.replies import Completed, Failed
 from schemas.requests import Dialect, Request
 from tests.providers import fidelity
-from tests.providers.pairs import SPOKEN, chat, read, read_stream, target
+from tests.providers.pairs import SPOKEN, chat, parse, read, read_stream, render, target
 from tests.providers.support import fold, whole
 from tests.recordings import Recording
 
@@ -33,6 +34,33 @@ def test_nothing_is_lost_in_silence() -> None:
         if fidelity.measure(feature, caller, provider) == "LOST"
     ]
     assert lost == []
+
+
+def test_sealed_thoughts_go_back() -> None:
+    """What a provider signed or encrypted comes back to it as it was with the next turn of a caller of any
+    other dialect."""
+    ways = {
+        (provider, caller): fidelity.measure_return(provider, caller)
+        for provider in SPOKEN
+        for caller in SPOKEN
+        if caller != provider
+    }
+    assert set(ways.values()) == {"mapped"}, ways
+
+
+@pytest.mark.parametrize("provider", [each for each in SPOKEN if each != "anthropic"])
+def test_tools_of_other_servers_are_not_lost_in_silence(provider: Dialect) -> None:
+    """Tools of MCP servers are Anthropic's to call: elsewhere a request that gives them is refused, unless
+    its caller lets them be dropped."""
+    body = (
+        b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],'
+        b'"mcp_servers":[{"type":"url","url":"https://x.example","name":"x"}]}'
+    )
+    asked = parse(body, "anthropic")
+    with pytest.raises(InvalidRequest) as caught:
+        render(asked, provider)
+    assert caught.value.param == "mcp_servers"
+    assert "mcp_servers" in render(asked, provider, drop=True)[1]
 
 
 def test_the_page_says_what_is_measured() -> None:

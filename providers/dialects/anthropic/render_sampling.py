@@ -111,7 +111,7 @@ def note_the_rest(chat: ChatRequest, notes: Notes) -> None:
     if others := [modality for modality in chat.modalities if modality != "text"]:
         notes.meaningful("modalities", f"its models do not make {', '.join(others)}")
     for name in () if chat.dialect == DIALECT else chat.extra:
-        notes.harmless(name)
+        notes.unknown(name)
 
 
 def _says_nothing(value: object) -> bool:

@@ -43,7 +43,6 @@ _HARMLESS = (
     "safety_identifier",
     "prompt_cache_key",  # Gemini finds what it cached by itself
     "metadata",  # comes back from a list of stored answers
-    "store",  # what the gateway keeps, it keeps by itself
     "verbosity",  # a hint of style
 )
 _MEANINGFUL = (
@@ -87,6 +86,8 @@ def _leave_out(chat: ChatRequest, notes: Notes) -> None:
     for name in _HARMLESS:
         if getattr(chat, name) is not None:
             notes.harmless(name)
+    if chat.store and chat.dialect != "openai_responses":
+        notes.harmless("store")  # of a response the gateway keeps what is to be kept
     for name in _MEANINGFUL:
         if getattr(chat, name) is not None:
             notes.meaningful(name)
@@ -95,7 +96,7 @@ def _leave_out(chat: ChatRequest, notes: Notes) -> None:
         notes.meaningful("parallel_tool_calls")
     if chat.dialect != "gemini":
         for name in chat.extra:
-            notes.harmless(name)
+            notes.unknown(name)
 
 
 def _tools(chat: ChatRequest, notes: Notes) -> Iterator[dict[str, object]]:

@@ -114,4 +114,4 @@ def _lose(chat: ChatRequest, notes: Notes) -> None:
     if chat.thinking is not None and chat.thinking.summary is not None:
         notes.harmless("thinking.summary")
     for name in chat.extra:
-        notes.harmless(name)
+        notes.unknown(name)

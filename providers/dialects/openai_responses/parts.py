@@ -172,7 +172,8 @@ def _medium(part: Media, notes: Notes, own: bool) -> Object:
         return _document(part, notes, own)
     if part.kind == "video":
         notes.meaningful("video")
-    return {"type": "input_text", "text": part.text or ""}
+    title = f"{part.name}:\n\n" if part.name and not own else ""
+    return {"type": "input_text", "text": title + (part.text or "")}
 
 
 def _image(part: Media, notes: Notes, own: bool) -> Object:

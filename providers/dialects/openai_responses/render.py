@@ -48,7 +48,10 @@ _LOST: tuple[tuple[str, Callable[[ChatRequest], bool], str], ...] = (
 _TAKEN_OVER = frozenset({"prompt_cache_retention", "prompt_cache_options", "moderation"})
 # Of our own callers, what only the gateway acts on.
 _OURS = frozenset({"background", "stream_options"})
-_SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+_SERVICE_TIERS = {
+    **{word: word for word in ("auto", "default", "flex", "scale", "priority", "fast")},
+    **{"ultrafast": "ultrafast", "standard_only": "default", "standard": "default"},
+}
 
 
 def render(chat: ChatRequest, target: Target, notes: Notes) -> Members:
@@ -95,8 +98,8 @@ def _options(chat: ChatRequest, notes: Notes) -> Object:
     if chat.thinking is not None and (reasoning := reasoning_options(chat.thinking)):
         found["reasoning"] = reasoning
     if chat.service_tier is not None:
-        if chat.service_tier in _SERVICE_TIERS:
-            found["service_tier"] = chat.service_tier
+        if (tier := _SERVICE_TIERS.get(chat.service_tier)) is not None:
+            found["service_tier"] = tier
         else:
             notes.harmless("service_tier")
     return found
@@ -170,7 +173,7 @@ def _extra(chat: ChatRequest, found: Object, notes: Notes) -> None:
         elif own and outer in ("reasoning", "text"):
             found[outer] = {**_object(found.get(outer)), inner: raw}
         else:
-            notes.harmless(name)
+            notes.unknown(name)
 
 
 def _object(value: object) -> Object:

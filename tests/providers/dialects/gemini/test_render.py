@@ -473,7 +473,7 @@ def test_what_is_harmless_to_leave_out() -> None:
             ),
             user="u",
             metadata=Raw(b"{}"),
-            store=False,
+            store=True,
             verbosity="low",
             prompt_cache_key="k",
             safety_identifier="s",

@@ -60,7 +60,7 @@ def test_nothing_depends_on_what_the_provider_keeps() -> None:
         ({"presence_penalty": 0.5}, "presence_penalty"),
         ({"prediction": raw({})}, "prediction"),
         ({"store": True}, "store"),
-        ({"service_tier": "standard_only"}, "service_tier"),
+        ({"service_tier": "gold"}, "service_tier"),
         ({"extra": {"verbosity_level": raw(1)}}, "verbosity_level"),
     ],
 )
@@ -84,6 +84,22 @@ def test_losses_that_change_the_answer(changes: dict[str, Any], param: str) -> N
         rendered(chat(**changes))
     assert raised.value.param == param
     assert rendered(chat(**changes), drop=True)[1] == (param,)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("standard_only", "default"), ("standard", "default"), ("flex", "flex")]
+)
+def test_service_tiers(said: str, told: str) -> None:
+    """Other dialects' words for the usual tier are `default` here."""
+    body, dropped = rendered(chat(service_tier=said))
+    assert (body["service_tier"], dropped) == (told, ())
+
+
+def test_a_text_keeps_its_title() -> None:
+    """A document of plain text is told as text, with its title in front."""
+    document = Media("document", text="abc", name="Notes")
+    (item,) = rendered(chat(turns=(Turn("user", (document, Text("q"))),)))[0]["input"]
+    assert [part["text"] for part in item["content"]] == ["Notes:\n\nabc", "q"]
 
 
 @pytest.mark.parametrize(
