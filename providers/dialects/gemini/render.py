@@ -78,6 +78,8 @@ def render_request(chat: ChatRequest, target: Target, notes: Notes) -> Members:
     elif chat.service_tier not in (None, "auto"):
         notes.harmless("service_tier")
     members.update((name, value) for name, value in own.items() if "." not in name)
+    if chat.store and chat.dialect != "openai_responses":
+        notes.harmless("store")  # what is to be kept of a response, the gateway keeps
     _leave_out(chat, notes)
     return members
 
@@ -86,8 +88,6 @@ def _leave_out(chat: ChatRequest, notes: Notes) -> None:
     for name in _HARMLESS:
         if getattr(chat, name) is not None:
             notes.harmless(name)
-    if chat.store and chat.dialect != "openai_responses":
-        notes.harmless("store")  # of a response the gateway keeps what is to be kept
     for name in _MEANINGFUL:
         if getattr(chat, name) is not None:
             notes.meaningful(name)

@@ -50,7 +50,9 @@ _TAKEN_OVER = frozenset({"prompt_cache_retention", "prompt_cache_options", "mode
 _OURS = frozenset({"background", "stream_options"})
 _SERVICE_TIERS = {
     **{word: word for word in ("auto", "default", "flex", "scale", "priority", "fast")},
-    **{"ultrafast": "ultrafast", "standard_only": "default", "standard": "default"},
+    "ultrafast": "ultrafast",
+    "standard_only": "default",
+    "standard": "default",
 }
 
 
