@@ -5,19 +5,16 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
+from ingress import key_changes
 from ingress.admin import Asking, Said, answered
-from ingress.api.key_fields import checked, moment
+from ingress.api.key_fields import checked
 from ingress.guards import IncomingRequest
 from ingress.lasting import OnDisconnect
 from ingress.wire import Answer
 from schemas.clock import from_rfc3339, rfc3339
 from schemas.errors import Conflict, InvalidRequest, NotFound
 from schemas.ids import new_id
-from schemas.keys import KEYS, PREFIXES, Former, ManagedKey, Role, new_secret, redacted, secret_hash
-
-OVERLAP = 24 * 3600.0  # seconds for which a rotated key's former value is taken
-_MOST_FORMER = 5
-_SHORTEST = 24  # characters of a value that is brought along
+from schemas.keys import KEYS, ManagedKey, Role, new_secret
 
 
 class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +36,7 @@ class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
     """How a value is replaced."""
 
-    overlap_seconds: float = OVERLAP
+    overlap_seconds: float = key_changes.OVERLAP
 
 
 async def keys(request: IncomingRequest) -> Answer:
@@ -68,7 +65,9 @@ async def deactivate_key(request: IncomingRequest, name: str) -> Answer:
 
 
 async def _list(asking: Asking) -> Said:
-    found = sorted((each for _, each in asking.objects.objects.table(KEYS)), key=_created)
+    found = sorted(
+        (each for _, each in asking.objects.objects.table(KEYS)), key=key_changes.created
+    )
     return Said([_view(asking, each) for each in found])
 
 
@@ -82,26 +81,12 @@ async def _create(asking: Asking) -> Said:
     if said.name is UNSET:
         raise InvalidRequest("A key needs a `name`.", param="name")
     value = said.value if said.value is not UNSET else new_secret()
-    hashed = secret_hash(value)
-    if hashed is None or len(value) < _SHORTEST:
-        raise InvalidRequest(
-            f"`value` must begin with {' or '.join(PREFIXES)} and be no shorter than {_SHORTEST}.",
-            param="value",
-        )
-    table = asking.objects.objects.table(KEYS)
-    if any(
-        hashed in (each.secret_hash, *(f.secret_hash for f in each.former)) for _, each in table
-    ):
-        raise Conflict("There is a key of this value.")
-    wall = asking.gateway.clock.time()
-    now = rfc3339(wall)
-    made = ManagedKey(
-        id=new_id(int(wall * 1000), asking.gateway.config.slot),
-        name="",
-        secret_hash=hashed,
-        redacted_value=redacted(value),
-        created_at=now,
-        updated_at=now,
+    known = [each for _, each in asking.objects.objects.table(KEYS)]
+    now = asking.gateway.clock.time()
+    made = key_changes.made(
+        value,
+        known,
+        key_id=new_id(int(now * 1000), asking.gateway.config.slot),
         # The first key closes the admin API: were it no admin's, nobody could make another.
         role="client" if asking.gateway.auth.has_master or len(table) else "admin",
     )
@@ -124,26 +109,15 @@ async def _rotate(asking: Asking, name: str) -> Said:
     if not 0 <= said.overlap_seconds <= 366 * 24 * 3600:
         raise InvalidRequest("`overlap_seconds` must be from 0 to a year.", param="overlap_seconds")
     found, version = _found(asking, name)
-    if found.deactivated_at is not None:
-        raise Conflict("This key was deactivated: make a new one.")
-    value, wall = new_secret(), asking.gateway.clock.time()
-    hashed = secret_hash(value)
-    assert hashed is not None
-    last = Former(found.secret_hash, rfc3339(wall + said.overlap_seconds))
-    former = tuple(each for each in found.former if from_rfc3339(each.expires_at) > wall)
-    new = replace(
-        found,
-        secret_hash=hashed,
-        redacted_value=redacted(value),
-        former=(last, *former)[:_MOST_FORMER] if said.overlap_seconds else former,
-    )
+    value = new_secret()
+    new = key_changes.rotated(found, value, said.overlap_seconds, asking.gateway.clock.time())
     return await _put(asking, new, version, value=value)
 
 
 async def _deactivate(asking: Asking, name: str) -> Said:
     found, version = _found(asking, name)
-    if found.deactivated_at is None:
-        new = replace(found, deactivated_at=rfc3339(asking.gateway.clock.time()), former=())
+    new = key_changes.deactivated(found, asking.gateway.clock.time())
+    if new is not found:
         await _put(asking, new, version)
     return Said(status=204)
 
@@ -183,22 +157,8 @@ def _somebody_administers(asking: Asking, new: ManagedKey) -> None:
         return
     now = asking.gateway.clock.time()
     others = [each for name, each in asking.objects.objects.table(KEYS) if name != new.id]
-    if not any(each.role == "admin" and _active(each, now) for each in (*others, new)):
-        raise Conflict("No key with the role admin would be left, and there is no master key.")
-
-
-def _active(each: ManagedKey, now: float) -> bool:
-    return each.deactivated_at is None and now < moment(each.expires_at)
-
-
-def _created(each: ManagedKey) -> tuple[str, str]:
-    return each.created_at, each.id
+    key_changes.check_administered((*others, new), asking.gateway.clock.time())
 
 
 def _view(asking: Asking, each: ManagedKey) -> dict[str, object]:
-    """What is told of a key: all but hashes."""
-    shown = {name: value for name, value in asdict(each).items() if name != "secret_hash"}
-    now = asking.gateway.clock.time()
-    live = [f.expires_at for f in each.former if from_rfc3339(f.expires_at) > now]
-    shown["former"] = [{"expires_at": end} for end in live]
-    return {**shown, "enabled": each.deactivated_at is None, "active": _active(each, now)}
+    return key_changes.shown(each, asking.gateway.clock.time())

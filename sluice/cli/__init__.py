@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay", "Run recorded requests again on another model, and compare."),
     "requests": ("requests", "Show where a request stands, or cancel it."),
     "tail": ("tail", "Follow the outcomes as they come, one line each."),
+    "keys": ("keys", "List, create, rotate and deactivate managed keys."),
     "cache": ("cache", "Forget kept answers."),
     "settings": ("settings", "Show the settings that are in force, or document all."),
     "openapi": ("contract", "Print what is answered over HTTP, as OpenAPI 3.1."),
