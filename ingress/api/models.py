@@ -152,16 +152,16 @@ def _place(names: list[str], name: str, param: str) -> int:
 # -- Gemini: https://ai.google.dev/api/models
 
 
-class GeminiModel(Struct, rename="camel"):
+class GeminiModel(Struct, kw_only=True, rename="camel"):
     """A model in Google's words."""
 
     name: str
     base_model_id: str
     version: str
     display_name: str
-    description: str | UnsetType
-    input_token_limit: int | UnsetType
-    output_token_limit: int | UnsetType
+    description: str | UnsetType = UNSET
+    input_token_limit: int | UnsetType = UNSET
+    output_token_limit: int | UnsetType = UNSET
     supported_generation_methods: tuple[str, ...]
 
 

@@ -104,13 +104,13 @@ def _anthropic(root: str, name: str) -> dict[str, About]:
     }
 
 
-def _gemini(root: str, name: str) -> dict[str, About]:
+def _gemini(root: str, name: str, errors: Errors = "gemini") -> dict[str, About]:
     found = _model(
         f"askGemini{name}",
         "Gemini",
         bodies.GeminiRequest,
         dict[str, Any],
-        "gemini",
+        errors,
         query=("alt",),
         summary="`{name}` is a model and behind a colon what is asked of it: `generateContent`,"
         " `streamGenerateContent`, `countTokens`, `embedContent`, `batchEmbedContents`.",
@@ -167,7 +167,11 @@ _REQUESTS = {
 def _kept(
     name: str, summary: str, answers: tuple[Told, ...], tag: str = "Files", **more: Any
 ) -> About:
-    given = {"headers": ("sluice-provider", "x-sluice-user-path", "idempotency-key")} | more
+    # No dialect is told by the path: it is the one whose headers the caller sends.
+    given = {
+        "errors": "any",
+        "headers": ("sluice-provider", "x-sluice-user-path", "idempotency-key"),
+    } | more
     return About(id=name, tag=tag, summary=summary, answers=answers, **given)
 
 
@@ -248,7 +252,7 @@ ASKED: dict[str, About] = (
     | _anthropic("", "")
     | _anthropic("/anthropic", "BelowAnthropic")
     | _gemini("/v1beta", "")
-    | _gemini("/v1", "V1")
+    | _gemini("/v1", "V1", "any")
     | _gemini("/gemini/v1beta", "BelowGemini")
     | _gemini("/gemini/v1", "V1BelowGemini")
     | _models("/v1", "")

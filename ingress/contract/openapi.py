@@ -128,7 +128,7 @@ def _error(errors: Errors, schemas: Schemas) -> Json:
     content: Json = {form: {"schema": schemas.of(ERRORS[errors])}}
     if form != JSON:
         # What is no request at all is told before it is known whose it is.
-        content[JSON] = {"schema": schemas.of(ERRORS["openai"])}
+        content[JSON] = {"schema": schemas.of(ERRORS["any"])}
     return {
         "description": "An error.",
         "headers": _named((*EVERY, "retry-after", "www-authenticate")),

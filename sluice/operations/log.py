@@ -178,6 +178,8 @@ async def opened(kafka: KafkaConfig) -> AsyncIterator[Log]:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await consumer.start()
+            # Of a consumer whose tasks have not begun, `stop` would raise the cancellation of one.
+            await asyncio.sleep(0)
             yield log
         finally:
             await log.close()
