@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import lookups, routing, scenarios, translation
+from bench import failover, lookups, routing, scenarios, translation
 from bench.load import Place
 from bench.product import ROOT, Product
 from bench.provider import Provider
@@ -26,7 +26,8 @@ PURE = {
     "routing": routing.measure,
     "lookups": lookups.measure,
 }
-PARTS = (*PURE, "idle", "chat", "dialects", "bodies", "paced", "lone", "memory", "cache")
+OWN = ("cache", "failover")  # each has a product of its own
+PARTS = (*PURE, "idle", "chat", "dialects", "bodies", "paced", "lone", "memory", *OWN)
 CACHED = {"RESPONSE_CACHE_SIMPLE_ENABLED": "true"}  # of the product whose hits are measured
 Measured = list[tuple[Row, dict[str, Any]]]
 
@@ -73,7 +74,11 @@ def run(
         if servers and (pid := kafka()[1]):
             pids = {**pids, "kafka": pid}
         place = Place(product.url, product.key, pids, provider.pid)
-        return list(scenarios.measure(place, base, plan, embedded=servers is None))
+        found = list(scenarios.measure(place, base, plan, embedded=servers is None))
+        if "failover" in plan.only:
+            say("  failover")
+            found += failover.measure(place, plan)
+        return found
     finally:
         product.stop()
 
@@ -107,12 +112,16 @@ def products(args: argparse.Namespace, plan: Plan) -> Iterator[tuple[str, Measur
                 continue
             say(title if title != "kafka" or pid else "kafka, whose CPU cannot be seen")
             measured: Measured = []
-            if rest := tuple(part for part in plan.only if part not in (*PURE, "cache")):
+            if rest := tuple(part for part in plan.only if part not in (*PURE, *OWN)):
                 bare = replace(plan, only=rest)
                 measured += run(folder / title, provider, base, bare, where)
             if "cache" in plan.only:
                 hits, place = replace(plan, only=("cache",)), folder / f"{title}-cache"
                 measured += run(place, provider, base, hits, where, **CACHED)
+            if "failover" in plan.only:
+                part, place = replace(plan, only=("failover",)), folder / f"{title}-failover"
+                more = failover.settings(folder / f"{title}-gone")
+                measured += run(place, provider, base, part, where, **more)
             yield title, measured
     finally:
         provider.stop()
