@@ -154,7 +154,6 @@ def _somebody_administers(asking: Asking, new: ManagedKey) -> None:
     """Conflict if without a master key nobody could use the admin API any more."""
     if asking.gateway.auth.has_master:
         return
-    now = asking.gateway.clock.time()
     others = [each for name, each in asking.objects.objects.table(KEYS) if name != new.id]
     key_changes.check_administered((*others, new), asking.gateway.clock.time())
 
