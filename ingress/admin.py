@@ -1,10 +1,9 @@
-"""What all routes below /admin/api/v1 have in common: who may, JSON in and out, errors as RFC 9457 says."""
+"""What all routes below /admin/api/v1 have in common: who may, JSON in and out."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,7 +11,7 @@ from msgspec import Struct
 
 from ingress.auth import must_be, who
 from ingress.body import declared_length
-from ingress.errors import identity_lines
+from ingress.errors import identity_lines, problem
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
 from ingress.keys import Principal
@@ -23,7 +22,6 @@ from schemas.errors import (
     GatewayError,
     InvalidRequest,
     NotFound,
-    Unauthorized,
 )
 from schemas.keys import Role
 from schemas.objects import ObjectLog
@@ -33,7 +31,6 @@ MAX_BODY = 1 << 20
 BODY_TIMEOUT = 10.0  # seconds
 _UNKEPT = b"cache-control: no-store\r\n"
 _JSON = b"content-type: application/json\r\n" + _UNKEPT
-_PROBLEM = b"content-type: application/problem+json\r\ncache-control: no-store\r\n"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,18 +42,6 @@ class Said(Struct, frozen=True):
     version: int | None = None  # of the object; its ETag
     location: str | None = None  # where what was begun is found
     media: bytes | None = None  # of content that is bytes; else it is JSON
-
-
-class Problem(Struct, frozen=True, omit_defaults=True):
-    """An error as https://www.rfc-editor.org/rfc/rfc9457 has it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    instance: str | None = None  # the request's id
-    param: str | None = None
 
 
 class Asking(Struct, frozen=True):
@@ -143,22 +128,3 @@ def _body(said: Said) -> bytes:
     if said.media is not None and isinstance(said.content, bytes):
         return said.content
     return b"" if said.content is None else _encode(said.content)
-
-
-def problem(request: IncomingRequest, error: GatewayError) -> Answer:
-    """The answer that tells of an error."""
-    found = Problem(
-        type="about:blank",
-        title=HTTPStatus(error.status).phrase,
-        status=error.status,
-        detail=error.message,
-        code=error.code,
-        instance=request.gateway_id,
-        param=error.param,
-    )
-    lines = _PROBLEM + identity_lines(request)
-    if error.retry_after is not None:
-        lines += b"retry-after: %d\r\n" % error.retry_after
-    if isinstance(error, Unauthorized):
-        lines += b"www-authenticate: Bearer\r\n"
-    return Answer(error.status, lines, _encode(found))

@@ -1,11 +1,14 @@
-"""Errors as answers: every one, Sanic's own included, in the OpenAI envelope with a request id."""
+"""Errors as answers: every one, Sanic's own included, in the caller's dialect, and with a request id."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from http import HTTPStatus
 
+import msgspec
 import structlog
+from msgspec import Struct
 from sanic.exceptions import (
     BadRequest,
     ExpectationFailed as SanicExpectationFailed,
@@ -42,6 +45,9 @@ from schemas.errors import (
 )
 
 log = structlog.get_logger()
+ADMIN = "/admin/api/"
+_PROBLEM = b"content-type: application/problem+json\r\ncache-control: no-store\r\n"
+_encode = msgspec.json.Encoder().encode
 
 
 def identity_lines(request: IncomingRequest) -> bytes:
@@ -55,14 +61,54 @@ def identity_lines(request: IncomingRequest) -> bytes:
     return lines + b"request-id: %b\r\n" % name if request.dialect == "anthropic" else lines
 
 
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """An error as https://www.rfc-editor.org/rfc/rfc9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str | None = None  # the request's id
+    param: str | None = None
+
+
 def error_answer(request: IncomingRequest, error: GatewayError, extra: bytes = b"") -> Answer:
-    """The answer that tells a caller of `error`."""
-    lines = b"content-type: application/json\r\n" + identity_lines(request) + extra
+    """The answer that tells a caller of `error`: in its dialect, or as a problem if it asked the admin API."""
+    if request.path.startswith(request.app.ctx.base_path.decode() + ADMIN):
+        return problem(request, error, extra)
+    lines = b"content-type: application/json\r\n" + _lines(request, error) + extra
+    return Answer(error.status, lines, error_body(request.dialect, error))
+
+
+def problem(request: IncomingRequest, error: GatewayError, extra: bytes = b"") -> Answer:
+    """The same as https://www.rfc-editor.org/rfc/rfc9457 has it."""
+    found = Problem(
+        type="about:blank",
+        title=_title(error.status),
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        instance=request.gateway_id,
+        param=error.param,
+    )
+    return Answer(error.status, _PROBLEM + _lines(request, error) + extra, _encode(found))
+
+
+def _lines(request: IncomingRequest, error: GatewayError) -> bytes:
+    lines = identity_lines(request)
     if error.retry_after is not None:
         lines += b"retry-after: %d\r\n" % error.retry_after
     if error.status == 401:
         lines += b"www-authenticate: Bearer\r\n"
-    return Answer(error.status, lines, error_body(request.dialect, error))
+    return lines
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # 499 is nobody's
+        return "Client Closed Request"
 
 
 class Errors(ErrorHandler):

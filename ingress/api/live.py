@@ -8,9 +8,9 @@ from contextlib import aclosing
 
 import msgspec
 
-from ingress.admin import Asking, Said, answered, problem
+from ingress.admin import Asking, Said, answered
 from ingress.auth import must_be, who
-from ingress.errors import identity_lines
+from ingress.errors import identity_lines, problem
 from ingress.gateway import Gateway
 from ingress.guards import IncomingRequest
 from ingress.live import Watcher

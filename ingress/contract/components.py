@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from ingress.admin import Problem
 from ingress.contract.about import About, AnyOf, Errors
 from ingress.contract.bodies import OPEN
+from ingress.errors import Problem
 from schemas.envelopes import AnthropicError, GeminiError, OpenAIError
 
 Json = dict[str, Any]

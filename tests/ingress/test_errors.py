@@ -1,4 +1,4 @@
-"""Everything that goes wrong is an answer in the OpenAI envelope."""
+"""Everything that goes wrong is an answer, in the form that its caller understands."""
 
 import pytest
 from structlog.testing import capture_logs
@@ -79,3 +79,22 @@ async def test_an_unknown_path_echoes_the_callers_id(start: Start) -> None:
         "param": None,
         "code": "not_found",
     }
+
+
+@pytest.mark.parametrize("prefix", ["", "/ai"])
+async def test_below_the_admin_api_everything_is_a_problem(start: Start, prefix: str) -> None:
+    """A path that there is not and a method that it does not take, too, as RFC 9457 has it; the
+    dashboard's files are none of it."""
+    ingress = await start(base_path=prefix)
+
+    missing = await ingress.client.get(f"{prefix}/admin/api/v1/nothing")
+    refused = await ingress.client.request("PROPFIND", f"{prefix}/admin/api/v1/budgets")
+    file = await ingress.client.get(f"{prefix}/admin/dashboard/nothing.js")
+
+    for found, status in ((missing, 404), (refused, 405)):
+        told = found.json()
+        assert found.headers["content-type"] == "application/problem+json"
+        assert (found.status_code, told["status"]) == (status, status)
+        assert told["instance"] == found.headers["sluice-request-id"]
+    assert "GET" in refused.headers["allow"]
+    assert file.json()["error"]["code"] == "not_found"
