@@ -39,6 +39,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             broker.bootstrap,
             "llm.",
             GOMODEL_MASTER_KEY=MASTER,
+            INGRESS_PUBLISH_TIMEOUT="10s",  # a busy machine is no outage of the log
             RESPONSE_CACHE_SIMPLE_ENABLED="true",
             SPOOL_DIR=str(folder / "spool"),
         )
