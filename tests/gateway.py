@@ -141,6 +141,7 @@ async def _started(
         INGRESS_PUBLISH_TIMEOUT="10s",  # a busy machine is no outage of the log
         KAFKA_REPLY_TOPICS=f"{prefix}{ELSEWHERE}",
         SPOOL_DIR=str(folder / "spool"),
+        GUARDRAILS_ENABLED="true",  # what no workflow names costs one look
         **env,
     )
     block.callback(stack.erase)

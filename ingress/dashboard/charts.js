@@ -17,6 +17,7 @@ export function chart(label, times, series, { format = String, signal } = {}) {
       fill: each.bars ? colour(`--series-${index + 1}`) : undefined,
       paths: each.bars ? window.uPlot.paths.bars({ size: [0.6, 40] }) : undefined,
       value: (_, value) => (value === null || value === undefined ? "–" : format(value)), spanGaps: true,
+      ...(each.bars ? { points: { show: false } } : {}),
     }))],
   };
   const plot = new window.uPlot(options, [times, ...series.map((each) => each.values)], holder);

@@ -4,6 +4,7 @@ import { get, getVersioned, send } from "./api.js";
 import { attempt, choose, dialog, field, h, onSubmit, replace, table, tick } from "./dom.js";
 
 const OWN = "dashboard"; // the set of aliases that are made here, if no other is chosen
+const NEW = { content: { rules: [], fallbacks: {}, aliases: {} }, version: null };
 const NAME = { required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}", title: "Letters, digits, dots, dashes, underscores" };
 
 export async function routing(root, models, signal) {
@@ -61,7 +62,7 @@ function editAlias(row, sets, done) {
     enabled, h("div", { class: "toolbar" }, h("button", {}, "Save"),
       row && h("button", { type: "button", class: "danger", onclick: remove }, "Delete")));
   const box = dialog(row ? row.alias : "New alias", form);
-  onSubmit(form, box, () => changed(place.value, (aliases) => {
+  onSubmit(form, box, () => changed(sets, place.value, (aliases) => {
     const called = name.value.trim();
     if (!row && called in aliases) throw new Error("There is an alias of this name.");
     const said = [...targets.children].map((each) => each.target()).filter((each) => each.model);
@@ -70,7 +71,7 @@ function editAlias(row, sets, done) {
   }), done);
 
   function remove() {
-    if (confirm(`Delete the alias ${row.alias}?`)) attempt(box, () => changed(row.set, (aliases) => { delete aliases[row.alias]; }), done);
+    if (confirm(`Delete the alias ${row.alias}?`)) attempt(box, () => changed(sets, row.set, (aliases) => { delete aliases[row.alias]; }), done);
   }
 }
 
@@ -88,12 +89,9 @@ function targetRow({ model = "", provider = "", weight = 1 }) {
 }
 
 // One set's aliases as `change` leaves them; refused if somebody else changed the set meanwhile.
-async function changed(set, change) {
+async function changed(sets, set, change) {
   const path = `routing/${encodeURIComponent(set)}`;
-  const { content, version } = await getVersioned(path).catch((error) => {
-    if (error.status !== 404) throw error;
-    return { content: { rules: [], fallbacks: {}, aliases: {} }, version: null };
-  });
+  const { content, version } = sets.some(({ name }) => name === set) ? await getVersioned(path) : NEW;
   const aliases = named(content.aliases);
   change(aliases);
   await send("PUT", path, { ...content, aliases }, version);
@@ -101,7 +99,7 @@ async function changed(set, change) {
 
 async function editSet(row, done) {
   const path = (name) => `routing/${encodeURIComponent(name)}`;
-  const { content, version } = row ? await getVersioned(path(row.name)) : { content: { rules: [], fallbacks: {}, aliases: {} }, version: null };
+  const { content, version } = row ? await getVersioned(path(row.name)) : NEW;
   const name = h("input", { name: "name", value: row?.name ?? "", disabled: Boolean(row), ...NAME });
   const area = (part, rows) => h("textarea", { name: part, rows, class: "code", spellcheck: "false", value: JSON.stringify(content[part], null, 2) });
   const form = h("form", {}, field("Name", name),

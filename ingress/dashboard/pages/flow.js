@@ -30,18 +30,23 @@ function draw({ topics, processes }) {
   const topic = (name, no = "\0") => topics.find(ends(name, no));
   const workers = of("streams"), sinks = of("sinks"), ingress = of("ingress");
   const batch = sum(workers, (each) => each.batch_running) + sum(workers, (each) => each.batch_queued) + (topic(".batch")?.lag ?? 0);
+  const count = (list) => (processes.length ? list.length : "–"); // at first nobody has been heard yet
+  const troubled = new Set(workers.flatMap((each) => Object.keys(each.breakers ?? {})));
   return [
-    box("Ingress", "process", [[ingress.length, "processes"], [sum(ingress, (each) => each.running), "waiting for an answer"]]),
+    box("Ingress", "process", [[count(ingress), "processes"], [sum(ingress, (each) => each.running), "waiting for an answer"]]),
     arrow(topic("requests")),
     box("llm.requests", "topic", lines(topic("requests"))),
     arrow(topic("requests")),
-    box("Workers", "process", [[workers.length, "processes"], [sum(workers, (each) => each.running), "running"],
+    box("Workers", "process", [[count(workers), "processes"], [sum(workers, (each) => each.running), "running"],
       [sum(workers, (each) => each.queued), "held"], ...(batch ? [[batch, "in the batch lane"]] : [])]),
     arrow(topic("exchanges")),
     box("llm.exchanges", "topic", lines(topic("exchanges"))),
     arrow(topic("exchanges")),
-    box("Sinks", "process", [[sinks.length, "processes"], [sum(sinks, (each) => each.lag), "behind"]]),
-    box("llm.replies", "topic replies", [[`${rate(topic("replies"))}/s`, "back to the ingress"]]),
+    box("Sinks", "process", [[count(sinks), "processes"], [sum(sinks, (each) => each.lag), "behind"]]),
+    h("div", { class: "row" },
+      box("llm.replies", "topic", [[`${rate(topic("replies"))}/s`, "answers, back to the ingress"]]),
+      box("Providers", "process", [[troubled.size, "not asked as usual"]]),
+      box("llm.control", "topic", [[`${rate(topic("control"))}/s`, "heartbeats, cancellations"]])),
   ];
 }
 

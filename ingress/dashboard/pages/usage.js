@@ -88,5 +88,5 @@ function panel(name, rows, unit, asked) {
   const csv = h("button", { type: "button", class: "quiet", onclick: () => download(`usage/${name}`, { ...asked, format: "csv" }, `${name}.csv`).catch((error) => notice(error.message)) }, "CSV");
   return h("section", { class: "panel" }, h("h3", {}, caption),
     shares(caption, shown, unit === "tokens" ? compact : dollars),
-    h("details", {}, h("summary", {}, "All of it"), all, csv));
+    h("details", {}, h("summary", {}, "As a table"), all, csv));
 }
