@@ -32,6 +32,7 @@ class Route(Struct, frozen=True):
     stream_url: str | None = None  # of streams, where it is another
     quirks: tuple[Quirk, ...] = ()
     stream_usage: bool = True  # OpenAI chat: takes stream_options.include_usage
+    keeps: bool = False  # Responses: they are kept, and gone on from by `previous_response_id`
 
     def address(self, model: str, *, stream: bool) -> str:
         """Where a request for `model` goes; InvalidRequest if the caller's name for it would lead

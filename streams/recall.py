@@ -31,25 +31,27 @@ class Recall:
     async def request_for(self, request: Request, target: Target) -> Request:
         """The request as `target` can answer it.
 
-        Who made the previous response knows it, and so may any provider that speaks this dialect if
-        we do not. All others get the conversation in full. PreviousResponseNotFound, or
-        StoreUnavailable.
+        Who made the previous response and keeps what it makes knows it, and so may any provider that
+        keeps some if we do not. All others get the conversation in full, also those that speak this
+        dialect: a provider that keeps nothing may answer without what went before, and not say so.
+        PreviousResponseNotFound, or StoreUnavailable.
         """
         if request.dialect != DIALECT:
             return request
         name = items.previous_id(request.body)
         if name is None:
             return request
-        speaks = DIALECT in target.endpoint.routes
+        route = target.endpoint.routes.get(DIALECT)
+        keeps = route is not None and route.keeps
         ours = is_ours(name)
-        found = await self._find(name, request, PATIENCE if ours or not speaks else 0.0)
+        found = await self._find(name, request, PATIENCE if ours or not keeps else 0.0)
         if found is None:
-            if speaks and not ours:
+            if keeps and not ours:
                 return request
             raise PreviousResponseNotFound(
                 f"Previous response with id '{name[:100]}' not found.", param="previous_response_id"
             )
-        if speaks and found.provider == target.instance and not ours:
+        if keeps and found.provider == target.instance and not ours:
             return request
         return await self._whole(request, name, found)
 

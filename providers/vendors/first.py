@@ -15,6 +15,7 @@ from providers.vendors.row import (
     Vendor,
     api_key,
     bearer,
+    kept_responses,
     usual,
     with_version,
     x_api_key,
@@ -31,8 +32,7 @@ _CHAT_AND_RESPONSES = {
             without_effort_where_nothing_reasons,
         ),
     ),
-    **usual(
-        "openai_responses",
+    **kept_responses(
         quirks=(
             without_sampling_for_reasoning,
             without_effort_where_nothing_reasons,

@@ -11,7 +11,7 @@ from providers.quirks.hosted import (
     without_stream_options,
 )
 from providers.quirks.openai import effort_of_reasoning
-from providers.vendors.row import Vendor, bearer, beside, usual
+from providers.vendors.row import Vendor, bearer, beside, kept_responses, usual
 
 XAI = Vendor(
     name="xai",
@@ -19,7 +19,12 @@ XAI = Vendor(
     link="https://docs.x.ai/docs/api-reference",
     base_url="https://api.x.ai/v1",
     authenticate=bearer,
-    routes=usual("openai_chat", "openai_responses", "openai_embeddings", "openai_files"),
+    routes={
+        **usual("openai_chat"),
+        # https://docs.x.ai/docs/guides/responses-api
+        **kept_responses(),
+        **usual("openai_embeddings", "openai_files"),
+    },
     header_quirks=(conversation_id,),
     prices="x-ai",
 )
@@ -154,11 +159,13 @@ FIREWORKS = Vendor(
     link="https://docs.fireworks.ai/tools-sdks/openai-compatibility",
     base_url="https://api.fireworks.ai/inference/v1",
     authenticate=bearer,
-    # https://docs.fireworks.ai/tools-sdks/anthropic-compatibility
-    routes=usual(
-        *("openai_chat", "openai_responses", "anthropic"),
-        *("openai_completions", "openai_embeddings"),
-    ),
+    routes={
+        **usual("openai_chat"),
+        # https://docs.fireworks.ai/guides/response-api
+        **kept_responses(),
+        # https://docs.fireworks.ai/tools-sdks/anthropic-compatibility
+        **usual("anthropic", "openai_completions", "openai_embeddings"),
+    },
     prices="fireworks",
 )
 CEREBRAS = Vendor(

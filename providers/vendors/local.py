@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from providers.vendors.row import Vendor, bearer, usual
+from providers.vendors.row import Vendor, bearer, kept_responses, usual
 
 _OPENAI = ("openai_chat", "openai_responses", "openai_completions", "openai_embeddings")
 
@@ -41,8 +41,13 @@ LMSTUDIO = Vendor(
     base_url="http://localhost:1234/v1",
     authenticate=bearer,
     key_required=False,
-    # https://lmstudio.ai/docs/developer/anthropic-compat
-    routes=usual(*_OPENAI, "anthropic"),
+    routes={
+        **usual("openai_chat"),
+        # https://lmstudio.ai/docs/developer/openai-compat/responses
+        **kept_responses(),
+        # https://lmstudio.ai/docs/developer/anthropic-compat
+        **usual("openai_completions", "openai_embeddings", "anthropic"),
+    },
     root_paths=frozenset({"api"}),
 )
 LLAMACPP = Vendor(

@@ -96,6 +96,14 @@ def usual(
     return {name: Route(_PATHS[name], quirks=quirks, stream_usage=stream_usage) for name in spoken}
 
 
+def kept_responses(*, quirks: tuple[Quirk, ...] = ()) -> dict[str, Route]:
+    """The same of Responses, of a vendor whose pages say that it keeps them and goes on from them. All
+    others are told the conversation in full: some of them take `previous_response_id` and ignore it."""
+    return {
+        "openai_responses": Route(_PATHS["openai_responses"], quirks=quirks, keeps=True),
+    }
+
+
 def beside(spoken: str, url: str) -> dict[str, Route]:
     """A route at an address of its own, which other base URLs of the same host share."""
     return {spoken: Route(url)}

@@ -96,6 +96,8 @@ def _chapter(vendor: Vendor) -> str:
     lines += ["", "| speaks | at | differently |", "|---|---|---|"]
     for name, route in vendor.routes.items():
         quirks = ", ".join(_quirk(quirk) for quirk in route.quirks)
+        if route.keeps:
+            quirks = ", ".join(filter(None, ("goes on from what it keeps", quirks)))
         at = f"`{route.url}`" + (f", streams `{route.stream_url}`" if route.stream_url else "")
         lines.append(f"| {_WORDS[name]} | {at} | {quirks} |")
     for quirk in vendor.header_quirks:

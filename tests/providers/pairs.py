@@ -28,7 +28,8 @@ HELLO = (Turn("user", (Text("hi"),)),)
 def target(dialect: Dialect) -> Target:
     """A provider that speaks this dialect only."""
     base = "http://127.0.0.1:1/v1"
-    routes = {str(dialect): Route(f"{base}/{dialect}")}
+    keeps = dialect == "openai_responses"
+    routes = {str(dialect): Route(f"{base}/{dialect}", keeps=keeps)}
     endpoint = Endpoint("east", routes, base, f"{base}/models", {"x-key": "secret"})
     return Target(endpoint, MODELS[dialect])
 

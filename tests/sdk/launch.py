@@ -4,14 +4,15 @@ No vendor of ours is so, but models are, and every client must reach them. Run a
 `python -m tests.sdk.launch streams`.
 """
 
-from providers.vendors import VENDORS, Vendor, bearer, usual
+from providers.vendors import VENDORS, Vendor, bearer
+from providers.vendors.row import kept_responses
 
 VENDORS["responsesonly"] = Vendor(
     name="responsesonly",
     title="Responses only",
     link="https://platform.openai.com/docs/api-reference/responses",
     authenticate=bearer,
-    routes=usual("openai_responses"),
+    routes=kept_responses(),
 )
 
 if __name__ == "__main__":

@@ -33,13 +33,14 @@ class Answers:
         raise NotImplementedError
 
 
-def target(instance: str, *dialects: str) -> Target:
-    routes = {name: Route(f"http://x/{name}") for name in dialects}
+def target(instance: str, *dialects: str, keeps: bool = False) -> Target:
+    routes = {name: Route(f"http://x/{name}", keeps=keeps) for name in dialects}
     return Target(Endpoint(instance, routes, "http://x", "http://x/models", {}), "m")
 
 
 CHAT = target("chat", "openai_chat")
-NATIVE = target("native", "openai_responses")
+NATIVE = target("native", "openai_responses", keeps=True)
+FORGETFUL = target("native", "openai_responses")
 
 
 def answer(name: str, text: str, previous: str | None = None, provider: str = "native") -> Kept:
@@ -97,6 +98,18 @@ async def test_its_maker_knows_it() -> None:
     recall = Recall(Answers(answer("resp_a", "1")), SystemClock())
 
     assert await recall.request_for(asked, NATIVE) is asked
+
+
+async def test_a_maker_that_keeps_nothing_does_not() -> None:
+    """It speaks the dialect and made the response, but is told the conversation in full: it might ignore
+    what it does not know. One that nobody knows is not found."""
+    recall = Recall(Answers(answer("resp_a", "1")), SystemClock())
+
+    found = await recall.request_for(request("resp_a"), FORGETFUL)
+    assert texts(found) == ["ask 1", "say 1", "now"]
+    assert "previous_response_id" not in json.loads(found.body)
+    with pytest.raises(PreviousResponseNotFound):
+        await recall.request_for(request("resp_unknown"), FORGETFUL)
 
 
 async def test_another_native_instance_does_not() -> None:

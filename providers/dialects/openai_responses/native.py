@@ -81,8 +81,12 @@ def _sent(request: Request, target: Target, name: str) -> tuple[UpstreamRequest,
         members = given
         if _text(given.get("model", b"null")) != target.model:
             members = {**given, "model": Raw(_encode(target.model))}
-        if request.keep and "background" in given:
-            members = {name: value for name, value in members.items() if name != "background"}
+        # What a provider does not do, the gateway does: it is not asked for it.
+        ours = {"background"} if request.keep else set()
+        if bytes(given.get("store", b"")) == b"true" and not route.keeps:
+            ours.add("store")
+        if ours & given.keys():
+            members = {name: value for name, value in members.items() if name not in ours}
         stream = bool(_flag(given.get("stream", b"null")))
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body is no Responses request: {error}.") from error

@@ -23,7 +23,7 @@ TARGET = Target(
     Endpoint(
         instance="east",
         routes={
-            "openai_responses": Route(URL),
+            "openai_responses": Route(URL, keeps=True),
             "openai_count": Route(f"{URL}/input_tokens"),
             "openai_compact": Route(f"{URL}/compact"),
         },

@@ -48,6 +48,18 @@ def test_requests_go_out_byte_for_byte(recorded: list[Recording]) -> None:
         assert sent.dropped == ()
 
 
+def test_a_provider_that_keeps_nothing_is_not_asked_to() -> None:
+    """`store` is the gateway's then, which some of them refuse; that nothing is to be kept passes."""
+    route = replace(TARGET.endpoint.routes["openai_responses"], keeps=False)
+    endpoint = replace(TARGET.endpoint, routes={"openai_responses": route})
+    forgetful = replace(TARGET, endpoint=endpoint, model="m")
+    kept = PassThrough(request({"model": "m", "input": "hi", "store": True}), forgetful)
+    assert msgspec.json.decode(kept.sent.body) == {"model": "m", "input": "hi"}
+    assert kept.dropped == ()
+    body = b'{ "model":"m", "input":"hi", "store":false }'
+    assert PassThrough(request(body), forgetful).sent.body == body
+
+
 @pytest.mark.parametrize("longest", [11, 700, 70_000])
 def test_answers_come_back_byte_for_byte(recorded: list[Recording], longest: int) -> None:
     """Every recorded answer passes unchanged however it is cut, and its end is read rightly."""
