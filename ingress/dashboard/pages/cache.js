@@ -1,7 +1,7 @@
 // What the caches saved, how often the semantic one is wrong, and forgetting.
 
 import { get, send } from "../api.js";
-import { card, field, h, notice, replace } from "../dom.js";
+import { card, field, h, notice, replace, table } from "../dom.js";
 import { compact, dollars, integer, percent, seconds } from "../format.js";
 
 export const title = "Cache";
@@ -27,7 +27,7 @@ export async function show(root, signal) {
   replace(figures, draw(await get("cache/overview", {}, signal)));
 }
 
-function draw({ summary, semantic, workers }) {
+function draw({ summary, semantic, workers, daily }) {
   const found = [h("div", { class: "cards" },
     card("Hits", percent(summary.hit_rate), `${integer(summary.total_hits)} of ${integer(summary.requests)} requests`),
     card("Exact", percent(summary.exact_hit_rate), integer(summary.exact_hits)),
@@ -35,6 +35,10 @@ function draw({ summary, semantic, workers }) {
     card("Coalesced", percent(summary.coalesced_hit_rate), integer(summary.coalesced_hits)),
     card("Money saved", dollars(summary.total_saved_cost), `${compact(summary.total_tokens)} tokens`),
     card("Time saved", seconds(summary.total_saved_seconds), `${integer(workers)} workers tell of it`))];
+  if (daily?.length) found.push(h("h2", {}, "Hits by day"), table("Hits by day", [["Day", (row) => row.date],
+    ["Exact", (row) => integer(row.exact_hits), "number"], ["Semantic", (row) => integer(row.semantic_hits), "number"],
+    ["Coalesced", (row) => integer(row.coalesced_hits), "number"], ["Tokens saved", (row) => compact(row.total_tokens), "number"],
+    ["Money saved", (row) => dollars(row.saved_cost), "number"]], daily.toReversed()));
   if (!semantic) return found;
   const judged = semantic.comparisons;
   return [...found, h("h2", {}, "Semantic answers"), h("div", { class: "cards" },
