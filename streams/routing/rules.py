@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from streams.routing.conditions import Condition, simple
 from streams.routing.config import Rule
 from streams.routing.facts import FACTS, Value
 
@@ -21,26 +22,13 @@ class BadRule(ValueError):
     """A rule that cannot be used; the message begins with its name."""
 
 
-# What a condition is made of, as far as it matters here. Texts and remarks come first, so that nothing is
-# found in them.
-_PARTS = re.compile(
-    r"""
-    //[^\n]* | \"{3}.*?\"{3} | '{3}.*?'{3} | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'
-    | \b(?P<facts>metadata|headers)(?:\[\s*["'](?P<indexed>[\w-]+)["']\s*\]|\.(?P<dotted>\w+)\b(?!\())
-    | (?P<lenient>\|\||\?|\bhas\(|\.(?:all|exists|exists_one|existsOne|filter|map)\()
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-TOGETHER = 8  # rules in one expression; CEL takes about twice as many
-
-
 class Rules:
     """The rules in their order."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         """BadRule says which rule cannot be used and why."""
-        self._rules = tuple(rules)
-        self._groups = _grouped(rules) if rules else []
+        env = _environment() if rules else None
+        self._rules = [(rule, _condition(env, rule)) for rule in rules if env is not None]
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -48,68 +36,24 @@ class Rules:
     def first(self, facts: Mapping[str, Value]) -> Rule | None:
         """The first rule whose condition holds. One that cannot be told of a request, for instance
         because it asks for metadata that is not there, does not hold."""
-        for group in self._groups:
-            if (found := group.first(facts)) is not None:
-                return found
-        return None
+        return next((rule for rule, holds in self._rules if holds(facts)), None)
 
 
-class _Group:
-    """Rules that are asked together, for to ask costs more than to answer."""
+def _condition(env: cel.Env, rule: Rule) -> Condition:
+    """In Python where that is possible."""
+    compiled = _compiled(env, rule)
+    if (found := simple(rule.when)) is not None:
+        return found
+    # What the condition does not name is not converted for it.
+    names = tuple(name for name in FACTS if re.search(rf"\b{name}\b", rule.when))
 
-    def __init__(self, env: cel.Env, rules: Sequence[Rule]) -> None:
-        self._rules = [(rule, _Asked(_compiled(env, rule), rule.when)) for rule in rules]
-        self._all = _joined(env, rules) if len(rules) > 1 else None
+    def asked(facts: Mapping[str, Value]) -> bool:
+        found = compiled.eval(data={name: facts[name] for name in names}).value()
+        if not isinstance(found, bool):
+            log.debug("rule_not_applicable", rule=rule.name, reason=str(found))
+        return found is True
 
-    def first(self, facts: Mapping[str, Value]) -> Rule | None:
-        if self._all is not None:
-            found = self._all.answer(facts)
-            if isinstance(found, int):
-                return self._rules[found][0] if found >= 0 else None
-        # One of them cannot be told, and it is not known which: each by itself.
-        for rule, condition in self._rules:
-            holds = condition.answer(facts)
-            if holds is True:
-                return rule
-            if holds is not False:
-                log.debug("rule_not_applicable", rule=rule.name, reason=str(holds))
-        return None
-
-
-class _Asked:
-    """An expression, and what of a request is converted for it: no more than it names."""
-
-    __slots__ = ("_expression", "_names")
-
-    def __init__(self, expression: cel.Expression, text: str) -> None:
-        self._expression = expression
-        self._names = tuple(name for name in FACTS if re.search(rf"\b{name}\b", text))
-
-    def answer(self, facts: Mapping[str, Value]) -> object:
-        return self._expression.eval(data={name: facts[name] for name in self._names}).value()
-
-
-def _grouped(rules: Sequence[Rule]) -> list[_Group]:
-    env = _environment()
-    groups: list[list[Rule]] = [[]]
-    for rule in rules:
-        alone = _needs(rule.when) is None
-        if alone or len(groups[-1]) == TOGETHER:
-            groups.append([])
-        groups[-1].append(rule)
-        if alone:
-            groups.append([])
-    return [_Group(env, group) for group in groups if group]
-
-
-def _needs(when: str) -> list[str] | None:
-    """Conditions in CEL: what must be there for this one to hold. None: that depends, because it has
-    alternatives."""
-    found = [part for part in _PARTS.finditer(when) if part.lastgroup]
-    needed = [part for part in found if part["facts"]]
-    if len(needed) < len(found):
-        return None if needed else []
-    return [f"'{part['indexed'] or part['dotted']}' in {part['facts']}" for part in needed]
+    return asked
 
 
 def _environment() -> cel.Env:
@@ -135,17 +79,3 @@ def _compiled(env: cel.Env, rule: Rule) -> cel.Expression:
     if str(kind := condition.return_type()) != "BOOL":
         raise BadRule(f"{rule.name}: `when` gives {kind}, not true or false")
     return condition
-
-
-def _joined(env: cel.Env, rules: Sequence[Rule]) -> _Asked | None:
-    """The number of the first one that holds, -1 if none does, as one expression."""
-    text = "-1"
-    for number in range(len(rules) - 1, -1, -1):
-        when = rules[number].when
-        # What is needed is asked for, since a single condition that cannot be told spoils the whole.
-        conditions = " && ".join([*(_needs(when) or ()), f"({when}\n)"])
-        text = f"{conditions} ? {number} : ({text})"
-    try:
-        return _Asked(env.compile(text), text)
-    except RuntimeError:  # they are too long for one
-        return None
