@@ -11,6 +11,8 @@ from providers.base import Members, Quirk
 
 _encode = msgspec.json.Encoder().encode
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
+_objects = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_NOTHING = (b"null", b"[]", b'""')
 
 
 class Without(Struct, frozen=True):
@@ -31,6 +33,49 @@ class Without(Struct, frozen=True):
         return given if given and self.refused(members, model) else ()
 
 
+class WithoutInMessages(Struct, frozen=True):
+    """The same of members of messages, whatever they say. Those that say nothing go unmentioned: SDKs
+    send a provider's message back with all that it may have."""
+
+    members: tuple[str, ...]
+    link: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(f"messages.{name}" for name in self.members)
+
+    def __call__(self, members: Members, model: str) -> Members:
+        messages = _messages(members)
+        if not any(self._given(message) for message in messages):
+            return members
+        kept = [
+            {name: value for name, value in message.items() if name not in self.members}
+            for message in messages
+        ]
+        return with_member(members, "messages", kept)
+
+    def found(self, members: Members, model: str) -> tuple[str, ...]:
+        """What it leaves out of these members, of what says something."""
+        said = {
+            name
+            for message in _messages(members)
+            for name in self._given(message)
+            if bytes(message[name]) not in _NOTHING
+        }
+        return tuple(f"messages.{name}" for name in self.members if name in said)
+
+    def _given(self, message: dict[str, Raw]) -> list[str]:
+        return [name for name in self.members if name in message]
+
+
+def _messages(members: Members) -> list[dict[str, Raw]]:
+    """None if they are no messages: the provider says what is wrong with them."""
+    try:
+        return _objects(members["messages"]) if "messages" in members else []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
 def adapted(
     members: Members, quirks: Sequence[Quirk], model: str
 ) -> tuple[Members, tuple[str, ...]]:
@@ -38,7 +83,7 @@ def adapted(
     had anything to do."""
     dropped: tuple[str, ...] = ()
     for quirk in quirks:
-        if isinstance(quirk, Without):
+        if isinstance(quirk, Without | WithoutInMessages):
             dropped += quirk.found(members, model)
         members = quirk(members, model)
     return members, dropped

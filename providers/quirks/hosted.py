@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from providers.base import Members
-from providers.quirks.adapting import Without, renamed, text, with_member
+from providers.quirks.adapting import Without, WithoutInMessages, renamed, text, with_member
 
 _DEEPSEEK_EFFORT = {
     **dict.fromkeys(("low", "medium", "high"), "high"),
@@ -52,6 +52,33 @@ def max_tokens_by_its_old_name(members: Members, model: str) -> Members:
 without_stream_options = Without(
     ("stream_options",), lambda members, model: True, "https://docs.mistral.ai/api/#tag/chat"
 )
+
+
+# It refuses every member that it does not know. Those that other providers put into their messages come
+# back to it when a conversation goes on there.
+_STRICT = "https://docs.mistral.ai/api/#tag/chat"
+without_others_in_messages = WithoutInMessages(
+    (
+        *("refusal", "annotations", "audio", "function_call"),
+        *("reasoning_content", "reasoning", "reasoning_details"),
+    ),
+    _STRICT,
+)
+without_labels = Without(
+    ("user", "safety_identifier", "store", "service_tier", "verbosity"),
+    lambda members, model: True,
+    _STRICT,
+)
+
+
+def seed_by_its_own_name(members: Members, model: str) -> Members:
+    """Mistral's seed is called `random_seed`: https://docs.mistral.ai/api/#tag/chat"""
+    return renamed(members, "seed", "random_seed")
+
+
+# Groq answers them with a 400. Log probabilities and biases too, but whoever sends these wants them: that
+# refusal reaches the caller.
+without_names = WithoutInMessages(("name",), "https://console.groq.com/docs/openai")
 
 
 def short_tool_ids(members: Members, model: str) -> Members:

@@ -6,8 +6,12 @@ from providers.quirks.headers import conversation_id, own_title
 from providers.quirks.hosted import (
     effort_high_or_max,
     max_tokens_by_its_old_name,
+    seed_by_its_own_name,
     short_tool_ids,
     temperature_above_zero,
+    without_labels,
+    without_names,
+    without_others_in_messages,
     without_stream_options,
 )
 from providers.quirks.openai import effort_of_reasoning
@@ -34,10 +38,10 @@ GROQ = Vendor(
     link="https://console.groq.com/docs/openai",
     base_url="https://api.groq.com/openai/v1",
     authenticate=bearer,
-    routes=usual(
-        *("openai_chat", "openai_responses", "openai_embeddings"),
-        *("openai_files", "openai_batches"),
-    ),
+    routes={
+        **usual("openai_chat", quirks=(without_names,)),
+        **usual("openai_responses", "openai_embeddings", "openai_files", "openai_batches"),
+    },
     prices="groq",
 )
 OPENROUTER = Vendor(
@@ -110,7 +114,14 @@ MISTRAL = Vendor(
     routes={
         **usual(
             "openai_chat",
-            quirks=(max_tokens_by_its_old_name, short_tool_ids, without_stream_options),
+            quirks=(
+                max_tokens_by_its_old_name,
+                seed_by_its_own_name,
+                short_tool_ids,
+                without_labels,
+                without_others_in_messages,
+                without_stream_options,
+            ),
             stream_usage=False,
         ),
         **usual("openai_embeddings"),

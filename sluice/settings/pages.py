@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from providers.base import HeaderQuirk, Quirk
-from providers.quirks.adapting import Without
+from providers.quirks.adapting import Without, WithoutInMessages
 from providers.vendors import VENDORS, Vendor
 from sluice.settings import budgets, gomodel
 from sluice.settings.render import made_by, own_variables
@@ -111,7 +111,7 @@ def _first_paragraph(text: str) -> str:
 
 def _quirk(quirk: Quirk | HeaderQuirk) -> str:
     """Its name, with the page that it links to, and what it leaves out."""
-    if isinstance(quirk, Without):
+    if isinstance(quirk, Without | WithoutInMessages):
         fields = ", ".join(f"`{field}`" for field in quirk.fields)
         return f"without {fields} where it [would be refused]({quirk.link})"
     text = inspect.getdoc(quirk) or ""

@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from providers.base import Members
-from providers.quirks.adapting import Without, adapted
+from providers.quirks.adapting import Without, WithoutInMessages, adapted
 from providers.quirks.gateway import without_provider_hint
 from providers.quirks.headers import conversation_id, own_title
 from providers.quirks.hosted import (
     effort_high_or_max,
     max_tokens_by_its_old_name,
+    seed_by_its_own_name,
     short_tool_ids,
     temperature_above_zero,
+    without_labels,
+    without_names,
+    without_others_in_messages,
     without_stream_options,
 )
 from providers.quirks.openai import (
@@ -36,7 +40,7 @@ encode = msgspec.json.encode
 
 def name_of(quirk: Callable[[Members, str], Members]) -> str:
     """The same in every process, as workers that share the tests must agree on their names."""
-    if isinstance(quirk, Without):
+    if isinstance(quirk, Without | WithoutInMessages):
         return "without_" + "_".join(quirk.fields)
     return getattr(quirk, "__name__", type(quirk).__name__)
 
@@ -86,6 +90,25 @@ CASES: list[Case] = [
     ),
     (effort_of_reasoning, "o3", {"reasoning": {"effort": "high", "summary": "auto"}}, None),
     (effort_of_reasoning, "o3", {"reasoning": "high"}, None),
+    # Mistral's own word, and what it would refuse.
+    (seed_by_its_own_name, "m", {"seed": 5}, {"random_seed": 5}),
+    (without_labels, "m", {"user": "u", "store": False, "n": 1}, {"n": 1}),
+    (without_labels, "m", {"n": 1}, None),
+    (
+        without_others_in_messages,
+        "m",
+        {"messages": [{"role": "assistant", "content": "a", "refusal": None, "annotations": []}]},
+        {"messages": [{"role": "assistant", "content": "a"}]},
+    ),
+    (without_others_in_messages, "m", {"messages": [{"role": "user", "content": "a"}]}, None),
+    (without_others_in_messages, "m", {"messages": [1]}, None),
+    # Groq's, too.
+    (
+        without_names,
+        "m",
+        {"messages": [{"role": "user", "content": "a", "name": "Ada"}, {"role": "user"}]},
+        {"messages": [{"role": "user", "content": "a"}, {"role": "user"}]},
+    ),
     # Effort and encrypted thoughts where there are none.
     *(
         (without_effort_where_nothing_reasons, model, {"reasoning_effort": "low", "n": 1}, {"n": 1})
@@ -246,6 +269,17 @@ def test_what_is_left_out_is_named() -> None:
     untouched = members(n=1)
     assert adapted(untouched, quirks, "o3") == (untouched, ())
     assert adapted(untouched, quirks, "o3")[0] is untouched
+
+
+def test_what_is_left_out_of_messages_is_named() -> None:
+    """If it says anything: an SDK sends a message back with members that say nothing."""
+    quirks = VENDORS["mistral"].routes["openai_chat"].quirks
+    said = {"role": "assistant", "content": "a", "refusal": None, "reasoning_content": "hm"}
+    found, dropped = adapted(members(messages=[said], user="u"), quirks, "m")
+    assert plain(found) == {"messages": [{"role": "assistant", "content": "a"}]}
+    assert dropped == ("user", "messages.reasoning_content")
+    _, dropped = adapted(members(messages=[{**said, "reasoning_content": ""}]), quirks, "m")
+    assert dropped == ()
 
 
 def asked(http_headers: dict[str, str] | None = None, **body: Any) -> Request:
