@@ -16,6 +16,7 @@ _DEEPSEEK_EFFORT = {
 }
 _ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 9
+_DEVELOPER = b'"developer"'
 _messages = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -27,6 +28,28 @@ def effort_high_or_max(members: Members, model: str) -> Members:
     if known is None or known == effort:
         return members
     return with_member(members, "reasoning_effort", known)
+
+
+def developer_as_system(members: Members, model: str) -> Members:
+    """OpenAI's newer name of a role is unknown to its imitators; the older one means the same.
+
+    https://api-docs.deepseek.com/api/create-chat-completion: system, user, assistant, tool; Codex says
+    `developer`, in Responses.
+    """
+    for name in ("messages", "input"):
+        if _DEVELOPER not in bytes(members.get(name, b"")):
+            continue
+        try:
+            given = _messages(members[name])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue  # a text, or the provider says what is wrong with it
+        if any(text(one, "role") == "developer" for one in given):
+            changed = [
+                with_member(one, "role", "system") if text(one, "role") == "developer" else one
+                for one in given
+            ]
+            members = with_member(members, name, changed)
+    return members
 
 
 def temperature_above_zero(members: Members, model: str) -> Members:

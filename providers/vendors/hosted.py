@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from providers.quirks.headers import conversation_id, own_title
 from providers.quirks.hosted import (
+    developer_as_system,
     effort_high_or_max,
     max_tokens_by_its_old_name,
     seed_by_its_own_name,
@@ -65,7 +66,8 @@ ZAI = Vendor(
     base_url="https://api.z.ai/api/paas/v4",
     authenticate=bearer,
     routes={
-        **usual("openai_chat", "openai_embeddings"),
+        **usual("openai_chat", quirks=(developer_as_system,)),
+        **usual("openai_embeddings"),
         # https://docs.z.ai/scenario-example/develop-tools/claude
         **beside("anthropic", "https://api.z.ai/api/anthropic/v1/messages"),
     },
@@ -85,8 +87,10 @@ DEEPSEEK = Vendor(
     base_url="https://api.deepseek.com",
     authenticate=bearer,
     routes={
-        **usual("openai_chat", quirks=(effort_of_reasoning, effort_high_or_max)),
-        **usual("openai_responses"),
+        **usual(
+            "openai_chat", quirks=(effort_of_reasoning, effort_high_or_max, developer_as_system)
+        ),
+        **usual("openai_responses", quirks=(developer_as_system,)),
         # https://api-docs.deepseek.com/guides/anthropic_api
         **beside("anthropic", "https://api.deepseek.com/anthropic/v1/messages"),
     },
@@ -99,7 +103,7 @@ MINIMAX = Vendor(
     base_url="https://api.minimax.io/v1",
     authenticate=bearer,
     routes={
-        **usual("openai_chat", quirks=(temperature_above_zero,)),
+        **usual("openai_chat", quirks=(temperature_above_zero, developer_as_system)),
         # https://platform.minimax.io/docs/api-reference/text-anthropic-api
         **beside("anthropic", "https://api.minimax.io/anthropic/v1/messages"),
     },
@@ -115,6 +119,7 @@ MISTRAL = Vendor(
         **usual(
             "openai_chat",
             quirks=(
+                developer_as_system,
                 max_tokens_by_its_old_name,
                 seed_by_its_own_name,
                 short_tool_ids,
@@ -149,7 +154,8 @@ PERPLEXITY = Vendor(
     base_url="https://api.perplexity.ai",
     authenticate=bearer,
     routes={
-        **usual("openai_chat", stream_usage=False),  # every chunk has it, asked for or not
+        # Every chunk has the usage, asked for or not.
+        **usual("openai_chat", quirks=(developer_as_system,), stream_usage=False),
         **beside("openai_responses", "https://api.perplexity.ai/v1/responses"),
     },
     models_path=None,
@@ -195,7 +201,7 @@ MOONSHOT = Vendor(
     base_url="https://api.moonshot.ai/v1",
     authenticate=bearer,
     routes={
-        **usual("openai_chat", "openai_responses"),
+        **usual("openai_chat", "openai_responses", quirks=(developer_as_system,)),
         **beside("anthropic", "https://api.moonshot.ai/anthropic/v1/messages"),
     },
     prices="moonshotai",

@@ -15,6 +15,7 @@ from providers.quirks.adapting import Without, WithoutInMessages, adapted
 from providers.quirks.gateway import without_provider_hint
 from providers.quirks.headers import conversation_id, own_title
 from providers.quirks.hosted import (
+    developer_as_system,
     effort_high_or_max,
     max_tokens_by_its_old_name,
     seed_by_its_own_name,
@@ -102,6 +103,22 @@ CASES: list[Case] = [
     ),
     (without_others_in_messages, "m", {"messages": [{"role": "user", "content": "a"}]}, None),
     (without_others_in_messages, "m", {"messages": [1]}, None),
+    # A role's older name.
+    (
+        developer_as_system,
+        "m",
+        {"messages": [{"role": "developer", "content": "a"}, {"role": "user", "content": "b"}]},
+        {"messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]},
+    ),
+    (
+        developer_as_system,
+        "m",
+        {"input": [{"type": "message", "role": "developer", "content": "a"}, {"type": "x"}]},
+        {"input": [{"type": "message", "role": "system", "content": "a"}, {"type": "x"}]},
+    ),
+    (developer_as_system, "m", {"messages": [{"role": "user", "content": '"developer"'}]}, None),
+    (developer_as_system, "m", {"input": 'the "developer"'}, None),
+    (developer_as_system, "m", {"input": [{"content": "developer"}, 1]}, None),
     # Groq's, too.
     (
         without_names,
