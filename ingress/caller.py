@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from sanic.compat import Header
 
-from ingress.auth import KEY_HEADERS
+from ingress.auth import KEY_HEADERS, who
+from ingress.draft import Draft
 from ingress.guards import IncomingRequest
 from ingress.keys import Principal
 from schemas.envelopes import JSON
 from schemas.errors import InvalidRequest, UnsupportedMediaType
 from schemas.ids import new_id
+
+if TYPE_CHECKING:
+    from ingress.gateway import Gateway
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
 # W3C Trace Context: version ff is forbidden, and so are ids of zeros only.
@@ -41,11 +46,38 @@ class Caller(Struct, frozen=True):
         """The name of the key."""
         return self.principal.name
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Patterns of what its key may ask for; empty: anything."""
+        return () if self.principal.key is None else self.principal.key.models
+
+    @property
+    def log_bodies(self) -> bool:
+        """Whether its key lets bodies be stored."""
+        return self.principal.key is None or self.principal.key.log_bodies
+
 
 def identify(request: IncomingRequest, milliseconds: int, slot: int) -> None:
     """Give the request our id, and its caller's; InvalidRequest if that one could not be echoed."""
     request.gateway_id = new_id(milliseconds, slot)
     request.client_request_id = client_request_id(request.headers)
+
+
+def caller_of(gateway: Gateway, request: IncomingRequest) -> Caller:
+    """Who asks; what is known of it stands in the request's draft, too. Unauthorized and what else `who` raises,
+    InvalidRequest, UnsupportedMediaType."""
+    headers = request.headers
+    principal = who(gateway, request)
+    request.draft = Draft(principal, gateway.addresses.client_ip(request))
+    check_coding(headers)
+    caller = request.draft.caller = Caller(
+        principal,
+        request.draft.client_ip,
+        request.client_request_id,
+        principal.path(user_path(headers)),
+        traceparent(headers) if request.span is None else request.span.traceparent,
+    )
+    return caller
 
 
 def client_request_id(headers: Header) -> str | None:

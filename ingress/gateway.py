@@ -25,6 +25,7 @@ from ingress.past import Past
 from ingress.producer import Log
 from ingress.reader import Reader
 from ingress.replies import Replies
+from ingress.rejections import Rejections
 from ingress.signals import Signals
 from ingress.spooling import Spooling
 from schemas.analytics import NoReports, Reports
@@ -93,6 +94,7 @@ class Gateway:
         self._reply_partition = TopicPartition(kafka.topics.replies, config.slot)
         self.reader = Reader(
             kafka,
+        self.rejections = Rejections(self.log, kafka.topics.exchanges, self.source, metrics, clock)
             f"sluice-ingress-{config.slot}",
             {
                 self._reply_partition: self.replies.receive,

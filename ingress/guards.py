@@ -8,7 +8,7 @@ over the raw head refuses everything that RFC 9112 does not allow.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sanic.compat import Header
 from sanic.request import Request as SanicRequest
@@ -17,6 +17,9 @@ from ingress.dialects import dialect_of
 from schemas.errors import InvalidRequest
 from schemas.requests import Dialect
 from schemas.tracing import Span
+
+if TYPE_CHECKING:
+    from ingress.draft import Draft
 
 # Possessive quantifiers: each byte is looked at once, also in a head that does not match.
 _HEAD = re.compile(
@@ -87,13 +90,16 @@ class IncomingRequest(SanicRequest):
     then closes it: nothing that follows a doubtful head is read as another request.
     """
 
-    __slots__ = ("client_request_id", "dialect", "gateway_id", "json_array", "span")
+    __slots__ = ("client_request_id", "dialect", "draft", "gateway_id", "json_array", "span")
 
     dialect: Dialect  # in which its sender understands an answer
     json_array: bool  # it wants a stream's events as the elements of one JSON array
     gateway_id: str | None
     client_request_id: str | None
     span: Span | None  # while it is traced
+    draft: (
+        Draft | None
+    )  # what is recorded if it is refused; None: nobody has said who asks, or the log has it
     stream: Any  # Sanic's Http while the request is being answered
     transport: Any
 
@@ -111,3 +117,4 @@ class IncomingRequest(SanicRequest):
         self.gateway_id = None
         self.client_request_id = None
         self.span = None
+        self.draft = None

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from schemas import headers as h
 from schemas.clock import rfc3339
-from schemas.exchange import OUTCOME_TYPES, Attempt, Cached, ErrorInfo, Timings
+from schemas.exchange import SHOWN_TYPES, Attempt, Cached, ErrorInfo, Timings
 from schemas.requests import Position
 from schemas.usage import Usage
 
@@ -109,7 +109,7 @@ def started(record: ConsumerRecord[bytes, bytes]) -> Started | None:
 
 def finished(record: ConsumerRecord[bytes, bytes]) -> Finished | None:
     """None if it is no exchange."""
-    if h.first(record.headers).get(h.CE_TYPE) not in OUTCOME_TYPES or record.value is None:
+    if h.first(record.headers).get(h.CE_TYPE) not in SHOWN_TYPES or record.value is None:
         return None
     try:
         head = _head.decode(record.value)

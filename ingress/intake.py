@@ -8,17 +8,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ingress.admission import Ticket
-from ingress.auth import who
 from ingress.caching import directives
 from ingress.caller import (
     Caller,
-    check_coding,
+    caller_of,
     content_type,
     drop_params,
     passed_headers,
     relayed_headers,
-    traceparent,
-    user_path,
 )
 from ingress.deliver import first_record, is_stream, plain, stream
 from ingress.detached import detach, in_background
@@ -76,6 +73,7 @@ async def take(request: IncomingRequest, asked: Asked) -> Answer | None:
     except GatewayError as error:
         if gateway.draining:
             request.stream.keep_alive = False
+        await gateway.rejections.note(request, error, asked.operation)
         answer = error_answer(request, error)
         status = error.status
     except CancelledError:
@@ -91,7 +89,7 @@ async def ask(request: IncomingRequest, asked: Asked) -> tuple[Head, bytes]:
     """What the log answers to a request without a body, whole, for a handler that makes more of it.
     GatewayError."""
     gateway: Gateway = request.app.ctx.gateway
-    caller = _caller(gateway, request)
+    caller = caller_of(gateway, request)
     gateway.check()
     with gateway.admission.enter(0).held(gateway.clock):
         record = _record(gateway, request, asked, caller, Body(b""))
@@ -109,21 +107,22 @@ async def ask(request: IncomingRequest, asked: Asked) -> tuple[Head, bytes]:
             _give_up(gateway, slot, record.request_id, ORDINARY)
 
 
-def refuse(request: IncomingRequest, route: str, error: GatewayError) -> Answer:
+async def refuse(request: IncomingRequest, route: str, error: GatewayError) -> Answer:
     """The answer to a request of which its path alone says that it cannot be taken."""
     gateway: Gateway = request.app.ctx.gateway
     began = gateway.clock.monotonic()
     try:
         gateway.identify(request)
-        who(gateway, request)
+        caller_of(gateway, request)
     except GatewayError as earlier:
         error = earlier
+    await gateway.rejections.note(request, error)
     gateway.observe(route, error.status, began)
     return error_answer(request, error)
 
 
 async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> int:
-    caller = _caller(gateway, request)
+    caller = caller_of(gateway, request)
     key = idempotency_key(request)
     if key is not None:
         take_place(request, key, caller, gateway.config, gateway.clock.time())
@@ -135,19 +134,13 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
         # A last piece of 64 KiB or more leaves reading paused, and a disconnect unseen.
         if (transport := request.transport) is not None and not transport.is_closing():
             transport.resume_reading()
-        record = _record(gateway, request, asked, caller, body)
-        if key is not None:
-            record = replace(record, idempotency_key=key)
-        if record.claim is None:
-            found = envelope(record)
-        else:
-            found = await gateway.spooling.envelope(record, record.claim)
-        streamed = found.stream
-        _check_model(gateway, caller, found.model)
+        record = _record(gateway, request, asked, caller, body, key)
         del body
+        streamed = await _checked(gateway, request, record, caller)
         lasting = await _lasting(gateway, request, record)
         if lasting.keep:
             record = replace(record, keep=True)
+        request.draft = None  # from here on it is the log's
         if lasting.wait is not None or (lasting.background and not streamed):
             return await detach(gateway, request, record, lasting)
         return await _exchange(gateway, request, record, ticket, lasting)
@@ -156,36 +149,38 @@ async def _take_in(gateway: Gateway, request: IncomingRequest, asked: Asked) -> 
         ticket.leave(gateway.clock.monotonic() - began)
 
 
-def _caller(gateway: Gateway, request: IncomingRequest) -> Caller:
-    headers = request.headers
-    principal = who(gateway, request)
-    check_coding(headers)
-    return Caller(
-        principal,
-        gateway.addresses.client_ip(request),
-        request.client_request_id,
-        principal.path(user_path(headers)),
-        traceparent(headers) if request.span is None else request.span.traceparent,
-    )
+async def _checked(
+    gateway: Gateway, request: IncomingRequest, record: Request, caller: Caller
+) -> bool:
+    """Whether a stream is wanted; InvalidRequest, ModelAccessDenied."""
+    draft = request.draft
+    if draft is not None:
+        draft.content = record.body
+    if record.claim is None:
+        found = envelope(record)
+    else:
+        found = await gateway.spooling.envelope(record, record.claim)
+    if draft is not None:
+        draft.model, draft.stream = found.model or None, found.stream
+    _check_model(gateway, caller, found.model)
+    return found.stream
 
 
 def _check_model(gateway: Gateway, caller: Caller, name: str) -> None:
     """ModelAccessDenied if the key may not ask for the model, by the name asked for or by its own."""
-    key = caller.principal.key
-    if key is None or not key.models or not name:
+    if not caller.models or not name:
         return
     model = gateway.catalog.find(name, caller.user_path)
     caller.principal.check_model(name, *(() if model is None else (model.id,)))
 
 
-def _models_of_batch(asked: Asked, caller: Caller) -> tuple[str, ...]:
-    """What the requests of a batch may ask for, which only who reads its file can tell."""
-    key = caller.principal.key
-    return key.models if key is not None and asked.operation == "batches" else ()
-
-
 def _record(
-    gateway: Gateway, request: IncomingRequest, asked: Asked, caller: Caller, body: Body
+    gateway: Gateway,
+    request: IncomingRequest,
+    asked: Asked,
+    caller: Caller,
+    body: Body,
+    key: str | None = None,
 ) -> Request:
     assert request.gateway_id is not None
     headers = request.headers
@@ -202,6 +197,8 @@ def _record(
         client=caller.client,
         client_ip=caller.client_ip,
         client_request_id=caller.client_request_id,
+        idempotency_key=key,
+        without_bodies=not caller.log_bodies,
         created=wall,
         deadline=wall + gateway.config.request_timeout,
         reply_to=gateway.reply_to,
@@ -209,7 +206,8 @@ def _record(
         model=asked.model,
         stream=asked.stream,
         relay=asked.relay,
-        models=_models_of_batch(asked, caller),
+        # What the lines of a batch ask for only who reads its file can tell.
+        models=caller.models if asked.operation == "batches" else (),
         content_type=content_type(headers) if asked.relay else JSON,
         http_headers=relayed_headers(headers)
         if asked.relay

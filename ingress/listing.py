@@ -13,7 +13,7 @@ from ingress.admin import Asking, Said
 from ingress.heads import Head, place
 from ingress.periods import Span
 from ingress.tabular import lines
-from schemas.analytics import COUNTED, Wanted, Where
+from schemas.analytics import COUNTED, View, Wanted, Where
 from schemas.clock import from_rfc3339
 from schemas.errors import InvalidRequest
 
@@ -53,7 +53,7 @@ def asked_for(asking: Asking, said: Mapping[str, str], hits: bool | None) -> Whe
     )
 
 
-def wanted(said: Mapping[str, str], span: Span, where: Where) -> Wanted:
+def wanted(said: Mapping[str, str], span: Span, where: Where, view: View) -> Wanted:
     """The question for a page; InvalidRequest."""
     return Wanted(
         since=span.since,
@@ -69,6 +69,7 @@ def wanted(said: Mapping[str, str], span: Span, where: Where) -> Wanted:
         error=said.get("error_code"),
         stream=_boolean(said, "stream"),
         hits=where.hits,
+        view=view,
         search=said.get("search"),
         before=_before(said),
         offset=_number(said, "offset", COUNTED) or 0,

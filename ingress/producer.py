@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from msgspec import Struct
 
 from ingress import tracing
 from ingress.config import IngressConfig
@@ -31,6 +32,15 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 class PartitionMismatch(Exception):
     """The request topic does not have the partitions that the settings say."""
+
+
+class Told(Struct, frozen=True):
+    """A record beside requests and signals."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
 
 
 class Log:
@@ -157,6 +167,27 @@ class Log:
         if self.failing:
             log.info("log_available")
             self.failing = False
+        return True
+
+    async def tell(self, record: Told) -> bool:
+        """Produce an event and wait for its acknowledgement; False if it did not come in time. Says nothing
+        of whether requests get through."""
+        if self._producer is None or self.failing:
+            return False
+        try:
+            async with asyncio.timeout(self._config.publish_timeout):
+                await (
+                    await self._producer.send(
+                        record.topic,
+                        record.value,
+                        key=record.key,
+                        partition=partition_of(record.key, self._config.partitions),
+                        headers=record.headers,
+                    )
+                )
+        except (TimeoutError, KafkaError) as error:
+            log.warning("event_not_told", topic=record.topic, error=repr(error))
+            return False
         return True
 
     async def _replace(self) -> None:

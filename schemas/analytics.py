@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from msgspec import Raw, Struct
 
 Period = Literal["hour", "day"]
+View = Literal["audit", "usage"]
 # By these sums are kept. `cache` is the kind of hit, empty for a request that was no hit.
 Dimension = Literal["start", "model", "provider", "user_path", "client", "cache"]
 
@@ -98,6 +99,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     error: str | None = None  # a code
     stream: bool | None = None
     hits: bool | None = None
+    # Only what belongs there: what workflows keep out of it does not, nor into usage what was rejected.
+    view: View | None = None
     search: str | None = (
         None  # part of an id, a model, a provider or a user path; case does not matter
     )

@@ -68,6 +68,7 @@ class Batch(Struct, kw_only=True, omit_defaults=True):
     client: str | None = None  # name of the key
     user_path: str = "/"
     client_ip: str | None = None
+    without_bodies: bool = False  # of its requests neither body is stored
     models: tuple[str, ...] = ()  # patterns of what its key may ask for; empty: anything
     metadata: Raw = Raw(b"null")
     status: Status = "validating"

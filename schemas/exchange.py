@@ -16,14 +16,22 @@ from schemas.requests import RELAYED, Position, Request
 from schemas.usage import Usage
 
 SCHEMA_VERSION = 1
-Outcome = Literal["completed", "failed", "cancelled", "expired"]
+# `rejected`: refused by the gateway itself before any provider was asked.
+Outcome = Literal["completed", "failed", "cancelled", "expired", "rejected"]
+# What is not done with an exchange, by its workflow or its key: it is no entry of the audit log, its bodies
+# are not stored, no budget is charged, its usage is in no sum.
+Without = Literal["audit", "bodies", "budget", "usage"]
 OUTCOME_TYPE: dict[Outcome, bytes] = {
     "completed": b"llm.exchange.completed",
     "failed": b"llm.exchange.failed",
     "cancelled": b"llm.exchange.cancelled",
     "expired": b"llm.exchange.expired",
+    "rejected": b"llm.exchange.rejected",
 }
 OUTCOME_TYPES = frozenset(OUTCOME_TYPE.values())
+# Rejected by an ingress: no request stands in the log, so it is nobody's outcome.
+REFUSED_TYPE = b"llm.exchange.refused"
+SHOWN_TYPES = OUTCOME_TYPES | {REFUSED_TYPE}
 REDELIVERED_TYPE = b"llm.exchange.redelivered"  # no exchange: counts a redelivery before it runs
 
 
@@ -135,6 +143,7 @@ class Exchange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     workflow: str | None = None  # the version that said which features and guardrails apply
     guardrails: tuple[Verdict, ...] = ()  # what each of them said, in order
     http_headers: dict[str, str] | UnsetType = UNSET  # upstream headers that were passed on
+    without: tuple[Without, ...] = ()
     keep: bool = False  # the answer can be asked for again by the request's id
 
 

@@ -39,6 +39,7 @@ KEEP = "sluice-keep"  # true: the answer can be fetched later, whole
 IDEMPOTENCY_KEY = "idempotency-key"  # the caller's: equal ones make one call
 CACHE = "sluice-cache"  # no-cache, no-store, max-age=60, type=exact, ttl=300, tag=docs …
 DROP_PARAMS = "sluice-drop-params"  # true: what a provider cannot be told may be left out
+WITHOUT_BODIES = "sluice-without-bodies"  # true: neither body is stored with the exchange
 USER_PATH = "sluice-user-path"
 CLIENT = "sluice-client"
 CLIENT_IP = "sluice-client-ip"

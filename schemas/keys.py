@@ -41,6 +41,7 @@ class ManagedKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
     endpoints: tuple[str, ...] = ()  # paths; `*` stands for anything
     ips: tuple[str, ...] = ()  # networks
     metadata: dict[str, str] = {}
+    log_bodies: bool = True  # the bodies of its requests and answers are stored
     on_disconnect: Literal["cancel", "finish", "background"] | None = None
     expires_at: str | None = None
     deactivated_at: str | None = None

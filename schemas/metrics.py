@@ -21,6 +21,7 @@ MetricName = Literal[
     "sluice_in_flight_requests",  # Gauge: requests that wait for an answer in this ingress
     "sluice_in_flight_bytes",  # Gauge: their bodies
     "sluice_rejected_requests",  # Counter: refused before anything was published; reason
+    "sluice_unrecorded_rejections",  # Counter: of known callers, without a document; reason
     "sluice_publish_duration_seconds",  # Histogram: produce to acknowledgement of a request
     "sluice_spooled_requests",  # Counter: requests whose body went to SPOOL_DIR
     "sluice_spool_swept_files",  # Counter: files in SPOOL_DIR that no request came back for
@@ -68,6 +69,7 @@ _HELP: dict[MetricName, tuple[str, tuple[str, ...]]] = {
     "sluice_in_flight_requests": ("Requests that wait for an answer in this ingress", ()),
     "sluice_in_flight_bytes": ("Bytes of the bodies of requests in flight", ()),
     "sluice_rejected_requests": ("Requests refused before anything was published", ("reason",)),
+    "sluice_unrecorded_rejections": ("Refused requests that no exchange tells of", ("reason",)),
     "sluice_publish_duration_seconds": ("Produce to acknowledgement of a request", ()),
     "sluice_spooled_requests": ("Requests whose body went to SPOOL_DIR", ()),
     "sluice_spool_swept_files": ("Files in SPOOL_DIR that no request came back for", ()),

@@ -82,6 +82,7 @@ class Request(Struct, frozen=True, kw_only=True):
     continues: str | None = None
     drop_params: bool = False  # what a provider cannot be told may be left out
     cache: str | None = None  # what its caller says of caches: directives, as in HTTP
+    without_bodies: bool = False  # neither of them is stored with its exchange
     keep: bool = False  # the answer is kept whole, to be fetched when nobody waits for it
     idempotency_key: str | None = None  # requests of one owner with an equal one make one call
     line: BatchLine | None = None  # of which batch it is a line
@@ -138,10 +139,13 @@ def _optional(request: Request) -> Iterator[tuple[str, str | None]]:
         yield h.DIALECT, request.dialect
     if request.stream is not None:
         yield h.STREAM, "true" if request.stream else "false"
-    if request.drop_params:
-        yield h.DROP_PARAMS, "true"
-    if request.keep:
-        yield h.KEEP, "true"
+    for name, wanted in (
+        (h.DROP_PARAMS, request.drop_params),
+        (h.WITHOUT_BODIES, request.without_bodies),
+        (h.KEEP, request.keep),
+    ):
+        if wanted:
+            yield name, "true"
     if request.http_headers:
         yield h.HTTP_HEADERS, _encode(request.http_headers).decode()
     if (relay := request.relay) is not None:
@@ -204,6 +208,7 @@ def from_record(
             drop_params=bool(flag(headers, h.DROP_PARAMS)),
             cache=text(headers, h.CACHE),
             keep=bool(flag(headers, h.KEEP)),
+            without_bodies=bool(flag(headers, h.WITHOUT_BODIES)),
             idempotency_key=text(headers, h.IDEMPOTENCY_KEY),
             claim=claim,
             line=batch_lines.from_headers(headers),

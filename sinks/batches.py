@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from aiokafka import ConsumerRecord, TopicPartition
+from msgspec import Struct
 
 from schemas import headers as h
 from schemas.exchange import REDELIVERED_TYPE, SCHEMA_VERSION, Exchange, decode
 from schemas.kept import Kept, kept
+from schemas.redaction import NOTHING, Redaction
 from sinks.dead_letters import DeadLetter
 from sinks.document import Document, document
 
 CE_TYPE_REDELIVERED = (h.CE_TYPE, REDELIVERED_TYPE)
+
+
+class Shown(Struct, frozen=True):
+    """What of an exchange its document shows."""
+
+    bodies: bool
+    body_limit: int
+    redaction: Redaction
 
 
 class Batch:
@@ -35,10 +45,15 @@ class Batch:
                 self.dead.append(DeadLetter(record, "sinks.base.Refused", reason))
         return len(self.dead) - before
 
-    def add(self, record: ConsumerRecord, *, bodies: bool, body_limit: int) -> None:
+    def add(self, record: ConsumerRecord, shown: Shown) -> None:
         try:
             exchange = _exchange(record)
-            found = document(exchange, bodies=bodies, body_limit=body_limit)
+            found = document(
+                exchange,
+                bodies=shown.bodies,
+                body_limit=shown.body_limit,
+                redaction=shown.redaction,
+            )
             answer = kept(exchange)
         except (ValueError, RecursionError) as error:  # msgspec's and UTF-8 errors are ValueErrors
             fqcn = f"{type(error).__module__}.{type(error).__qualname__}"
@@ -51,13 +66,17 @@ class Batch:
 
 
 def batch(
-    polled: Mapping[TopicPartition, Sequence[ConsumerRecord]], *, bodies: bool, body_limit: int
+    polled: Mapping[TopicPartition, Sequence[ConsumerRecord]],
+    *,
+    bodies: bool,
+    body_limit: int,
+    redaction: Redaction = NOTHING,
 ) -> Batch:
     """All records of a poll, in partition order. Records that are no exchanges are only passed over."""
-    found = Batch()
+    found, shown = Batch(), Shown(bodies, body_limit, redaction)
     for partition, records in polled.items():
         for record in _exchanges(records):
-            found.add(record, bodies=bodies, body_limit=body_limit)
+            found.add(record, shown)
         if records:
             found.offsets[partition] = records[-1].offset + 1
     return found

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from schemas.claims import Claim
 from schemas.exchange import Body
+from schemas.redaction import NOTHING, Redaction
 from sinks.fold import fold
 
 Format = Literal["json", "text", "base64", "claim"]
@@ -36,11 +37,20 @@ class StoredBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: Raw | UnsetType = UNSET  # unset where bodies are not stored
 
 
-def stored(body: Body, limit: int) -> StoredBody:
-    """The body as it goes into a document; of one longer than `limit` bytes the beginning."""
+def stored(body: Body, limit: int, redaction: Redaction = NOTHING) -> StoredBody:
+    """The body as it goes into a document; of one longer than `limit` bytes the beginning.
+
+    What rules are to hide is looked for in JSON, in a stream's once it is folded. Other bodies are left
+    out where there are such rules: nobody can tell what stands in them.
+    """
     format_, content, streamed = body.format, body.body, is_stream(body)
     if streamed and format_ == "text" and (folded := fold(_decode_text(content))) is not None:
         format_, content = "json", Raw(folded)
+    if redaction.paths and format_ != "claim":
+        shown = redaction.content_of(content) if format_ == "json" else None
+        if shown is None:
+            return without_content(body)
+        content = shown
     whole = StoredBody(
         format=format_,
         content_type=body.content_type,

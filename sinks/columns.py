@@ -40,6 +40,7 @@ COLUMNS = (
     "model",
     "cache",
     "cost",
+    "left_out",
     "document",
 )
 
@@ -78,4 +79,5 @@ def row(found: Document) -> tuple[Value, ...]:
         model(found),
         hit(found),
         found.cost.total if found.cost else None,
+        ",".join(found.without),
     )

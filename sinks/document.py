@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -11,8 +11,9 @@ from msgspec.structs import asdict, replace
 
 from schemas.clock import from_rfc3339, rfc3339
 from schemas.costs import Cost
-from schemas.exchange import Attempt, Cached, ErrorInfo, Exchange, Timings
+from schemas.exchange import Attempt, Cached, ErrorInfo, Exchange, Outcome, Timings, Without
 from schemas.guardrails import Verdict
+from schemas.redaction import NOTHING, Redaction
 from schemas.requests import Position
 from schemas.usage import Usage
 from sinks.bodies import StoredBody, as_text, stored, without_content
@@ -60,7 +61,7 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
 
     request_id: str
     schema_version: int
-    outcome: Literal["completed", "failed", "cancelled", "expired"]
+    outcome: Outcome
     created_at: str
     finished_at: str
     operation: str
@@ -87,6 +88,7 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     repeats: str | None = None
     workflow: str | None = None
     guardrails: tuple[Verdict, ...] = ()
+    without: tuple[Without, ...] = ()
     batch_id: str | None = None
     custom_id: str | None = None
     delivery_attempt: int
@@ -96,12 +98,16 @@ class Document(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"r
     http_headers: dict[str, str] | UnsetType = UNSET
 
 
-def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
+def document(
+    exchange: Exchange, *, bodies: bool, body_limit: int, redaction: Redaction = NOTHING
+) -> Document:
     """The view of an exchange that is stored; ValueError if its times are none.
 
-    Without `bodies` neither bodies nor headers are in it. A longer body than `body_limit` bytes is cut.
+    Without `bodies`, or where the exchange is to be stored without them, neither bodies nor headers are in
+    it; without an audit, who asked from where is not, either. A longer body than `body_limit` bytes is cut.
     """
-    answer = exchange.response
+    answer, audited = exchange.response, "audit" not in exchange.without
+    bodies = bodies and audited and "bodies" not in exchange.without
     return Document(
         request_id=exchange.request_id,
         schema_version=exchange.schema_version,
@@ -114,8 +120,8 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         source=exchange.source,
         user_path=exchange.user_path,
         client=exchange.client,
-        client_ip=exchange.client_ip,
-        client_request_id=exchange.client_request_id,
+        client_ip=exchange.client_ip if audited else None,
+        client_request_id=exchange.client_request_id if audited else None,
         traceparent=exchange.traceparent,
         request_model=exchange.request_model,
         provider=exchange.provider,
@@ -132,17 +138,20 @@ def document(exchange: Exchange, *, bodies: bool, body_limit: int) -> Document:
         repeats=exchange.repeats,
         workflow=exchange.workflow,
         guardrails=exchange.guardrails,
+        without=exchange.without,
         batch_id=exchange.batch_id,
         custom_id=exchange.custom_id,
         delivery_attempt=exchange.delivery_attempt,
         kafka=exchange.kafka,
-        request=stored(exchange.request, body_limit)
+        request=stored(exchange.request, body_limit, redaction)
         if bodies
         else without_content(exchange.request),
         response=None
         if answer is None
-        else (stored(answer, body_limit) if bodies else without_content(answer)),
-        http_headers=exchange.http_headers if bodies else UNSET,
+        else (stored(answer, body_limit, redaction) if bodies else without_content(answer)),
+        http_headers=redaction.headers_of(exchange.http_headers)
+        if bodies and exchange.http_headers is not UNSET
+        else UNSET,
     )
 
 

@@ -129,6 +129,10 @@ def _listed(wanted: Wanted) -> Json:
         query["$expr"] = {"$eq": [_MODEL, {"$literal": wanted.model}]}
     if wanted.hits is not None:
         query["cache.result"] = {"$in" if wanted.hits else "$nin": sorted(HITS)}
+    if wanted.view is not None:
+        query["without"] = {"$ne": wanted.view}
+    if wanted.view == "usage" and wanted.outcome is None:
+        query["outcome"] = {"$ne": "rejected"}
     if wanted.search:
         part = {"$regex": re.escape(wanted.search), "$options": "i"}
         query["$or"] = [{name: part} for name in SEARCHED]

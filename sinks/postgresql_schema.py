@@ -121,6 +121,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX answers_response_id ON answers USING hash (response_id)",
         "CREATE INDEX answers_created_at ON answers (created_at)",
     ),
+    ("ALTER TABLE exchanges ADD COLUMN left_out text NOT NULL DEFAULT ''",),
 )
 
 

@@ -50,6 +50,8 @@ def rolled(documents: Iterable[Document]) -> dict[Key, list[int]]:
     """What these add to each sum, in the order of MEASURES."""
     hours: dict[Key, list[int]] = {}
     for found in documents:
+        if found.outcome == "rejected" or "usage" in found.without:
+            continue
         key = Key(
             "hour",
             f"{found.created_at[:13]}:00:00Z",

@@ -120,7 +120,12 @@ class Runner:
         """One batch: read, written, committed."""
         polled = await consumer.poll()
         epoch = consumer.epoch
-        found = batch(polled, bodies=self._config.bodies, body_limit=self._config.body_limit)
+        found = batch(
+            polled,
+            bodies=self._config.bodies,
+            body_limit=self._config.body_limit,
+            redaction=self._config.redaction,
+        )
         if found.offsets:
             reach("sinks.read")
             self._heartbeats.in_hand = len(found.documents)

@@ -137,6 +137,10 @@ def _listed(wanted: Wanted, speech: Speech) -> Statement:
         found.equal(column, given)
     found.below(wanted.user_path)
     found.hits(wanted.hits)
+    if wanted.view is not None:
+        found.add(f"left_out NOT LIKE '%{wanted.view}%'")
+    if wanted.view == "usage":
+        found.add("outcome <> 'rejected'")
     if wanted.search:
         either = [speech.contains(name, found.value(wanted.search)) for name in SEARCHED]
         found.add(f"({' OR '.join(either)})")

@@ -96,6 +96,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    ("ALTER TABLE exchanges ADD COLUMN left_out TEXT NOT NULL DEFAULT ''",),
 )
 
 

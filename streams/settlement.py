@@ -5,9 +5,18 @@ from __future__ import annotations
 from msgspec import UNSET, Raw
 
 from schemas import envelopes, exchange as exchanges
+from schemas.budget_errors import BudgetCheckFailed
 from schemas.clock import Clock, rfc3339
-from schemas.errors import Cancelled, Expired, GatewayError, Interrupted
-from schemas.exchange import ErrorInfo, Exchange, Outcome, Timings
+from schemas.errors import (
+    Cancelled,
+    Expired,
+    GatewayError,
+    GuardrailUnavailable,
+    Interrupted,
+    InvalidRequest,
+    RateLimited,
+)
+from schemas.exchange import ErrorInfo, Exchange, Outcome, Timings, Without
 from schemas.replies import Completed, Failed, Started
 from streams.costs import Prices, cost_of, no_prices, usage_of, with_savings
 from streams.delivery import Delivery, StopReason
@@ -18,6 +27,10 @@ STOPPED: dict[StopReason, tuple[Outcome, type[GatewayError]]] = {
     "expired": ("expired", Expired),
     "shutdown": ("failed", Interrupted),
 }
+
+
+# With these the gateway itself refuses what it was asked for, if no provider was called.
+REFUSALS = (InvalidRequest, RateLimited, BudgetCheckFailed, GuardrailUnavailable)
 
 
 class Result:
@@ -113,7 +126,7 @@ def settle(
     usage = usage_of(request, result.terminal.usage, call.attempts, answer)
     return Exchange(
         request_id=request.request_id,
-        outcome=result.outcome,
+        outcome=_outcome(call, result),
         created_at=rfc3339(request.created),
         finished_at=rfc3339(times.finished),
         operation=request.operation,
@@ -156,8 +169,32 @@ def settle(
         batch_id=request.line.batch if request.line else None,
         custom_id=request.line.custom_id if request.line else None,
         http_headers=head.http_headers or UNSET,
+        without=without(call),
         keep=request.keep,
     )
+
+
+def _outcome(call: Call, result: Result) -> Outcome:
+    """Refused by the gateway itself: nobody was asked, neither for it nor for another whose answer it has."""
+    shared = call.repeats is not None or (call.cached and call.cached.result == "coalesced")
+    theirs = isinstance(result.terminal, Failed) and result.terminal.body is not None
+    ours = not (call.attempts or shared or theirs)
+    refused = ours and isinstance(result.error, REFUSALS)
+    return "rejected" if refused and result.outcome == "failed" else result.outcome
+
+
+def without(call: Call) -> tuple[Without, ...]:
+    """What is not done with the exchange, by the key of the request or by its workflow."""
+    features, bodies = call.features, call.request.without_bodies
+    if features is None:
+        return ("bodies",) if bodies else ()
+    said: tuple[tuple[Without, bool], ...] = (
+        ("audit", features.audit),
+        ("bodies", not bodies),
+        ("budget", features.budget),
+        ("usage", features.usage),
+    )
+    return tuple(name for name, done in said if not done)
 
 
 def head_of(exchange: Exchange) -> Started:

@@ -59,6 +59,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "a Response goes on only where a worker makes it",
     ),
     "ingress/api/kept_files.py": ("tests/e2e/test_batches.py", "what workers keep, it hands out"),
+    "ingress/draft.py": ("tests/ingress/test_rejections.py", "what a refusal is recorded by"),
     "ingress/detached.py": ("tests/ingress/api/test_requests.py", "what is left is fetched"),
     "ingress/past.py": ("tests/ingress/api/test_requests.py", "seen in what is fetched"),
     "ingress/resume.py": ("tests/ingress/api/test_requests.py", "seen in what is fetched"),

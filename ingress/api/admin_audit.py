@@ -45,7 +45,7 @@ async def _entry(asking: Asking, name: str) -> Said:
     if document is None:
         raise NotFound("There is no such exchange, or not yet.")
     found = head(document)
-    if asking.principal.path(found.user_path) != found.user_path:
+    if not _may_see(asking, found) or "audit" in found.without:
         raise NotFound("There is no such exchange, or not yet.")
     shown: dict[str, Any] = audit_entry(found, named(asking, found.provider), bodies=True)
     return Said(shown | {"exchange": document})

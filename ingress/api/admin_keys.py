@@ -28,6 +28,7 @@ class KeyFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     endpoints: tuple[str, ...] | UnsetType = UNSET
     ips: tuple[str, ...] | UnsetType = UNSET
     metadata: dict[str, str] | UnsetType = UNSET
+    log_bodies: bool | UnsetType = UNSET
     on_disconnect: OnDisconnect | UnsetType | None = UNSET
     expires_at: str | UnsetType | None = UNSET
     value: str | UnsetType = UNSET  # of a new key: one that clients have already

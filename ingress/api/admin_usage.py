@@ -116,7 +116,7 @@ def _names(asking: Asking, by: tuple[Dimension, ...], group: Group) -> Json:
 async def _log(asking: Asking) -> Said:
     said = said_in(asking, *TIME, *LISTED)
     asked = _asked(asking, said)
-    question = wanted(said, asked.span, asked.where)
+    question = wanted(said, asked.span, asked.where, "usage")
     page = await asking.gateway.reports.page(question)
     heads = [head(each) for each in page.documents]
     entries = [usage_entry(each, named(asking, each.provider)) for each in heads]

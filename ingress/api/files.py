@@ -33,9 +33,9 @@ async def _ask(request: IncomingRequest, operation: Operation) -> Answer | None:
     try:
         path = path_behind(request, 1) + query_of(request)
     except InvalidRequest as error:
-        return refuse(request, operation, error)
+        return await refuse(request, operation, error)
     provider = request.headers.get(PROVIDER) or ""
     if not provider.isascii():
-        return refuse(request, operation, InvalidRequest(f"`{PROVIDER}` must be ASCII."))
+        return await refuse(request, operation, InvalidRequest(f"`{PROVIDER}` must be ASCII."))
     relay = Relay(provider, request.method, path)
     return await take(request, Asked(operation, operation, relay=relay))

@@ -27,7 +27,7 @@ async def gemini(request: IncomingRequest, name: str) -> Answer | None:
     if action not in _ACTIONS or not model:
         known = ", ".join(_ACTIONS)
         error = NotFound(f"There is no action {action[:60]!r} of a model: use {known}.")
-        return refuse(request, "generate_content", error)
+        return await refuse(request, "generate_content", error)
     route, operation, stream = _ACTIONS[action]
     # https://cloud.google.com/apis/docs/system-parameters: without `alt=sse` a stream is one JSON
     # array, whose elements come one by one.

@@ -18,7 +18,8 @@ from ingress.sse import LINES, PING
 from ingress.wire import Answer, SlowReader
 from schemas import headers as h
 from schemas.errors import GatewayError, InvalidRequest, NotFound, Overloaded
-from schemas.exchange import OUTCOME_TYPES
+from schemas.exchange import SHOWN_TYPES
+from schemas.redaction import redacted
 
 WATCHERS = 200
 _DIGITS = 15
@@ -87,6 +88,6 @@ async def _read(gateway: Gateway, partition: int, offset: int) -> bytes:
             async for records in pieces:
                 for record in records:
                     kind = h.first(record.headers).get(h.CE_TYPE)
-                    if record.offset == offset and kind in OUTCOME_TYPES and record.value:
-                        return bytes(record.value)
+                    if record.offset == offset and kind in SHOWN_TYPES and record.value:
+                        return redacted(bytes(record.value), gateway.config.redaction)
     raise missing

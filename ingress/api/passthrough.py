@@ -23,7 +23,7 @@ async def passthrough(request: IncomingRequest, provider: str, rest: str) -> Ans
     try:
         relay = _relay(gateway, request, unquote(provider))
     except InvalidRequest as error:
-        return refuse(request, "passthrough", error)
+        return await refuse(request, "passthrough", error)
     return await take(request, Asked("passthrough", "relay", relay=relay))
 
 

@@ -11,7 +11,7 @@ from ingress.contract.components import Schemas
 from ingress.contract.records import CONTROL, DEAD, EXCHANGE, OBJECT, OWN, REPLY, REQUEST, Headers
 from ingress.contract.shapes import RoutingTables
 from schemas.control import Cancellation, Handled, Heartbeat, Purge
-from schemas.exchange import OUTCOME_TYPES, REDELIVERED_TYPE, Exchange
+from schemas.exchange import REDELIVERED_TYPE, SHOWN_TYPES, Exchange
 from schemas.idempotency import Kept
 from schemas.kinds import KINDS
 from schemas.replies import TYPES as REPLY_TYPES
@@ -98,7 +98,7 @@ _CHANNELS: dict[str, tuple[tuple[Message, ...], tuple[Way, ...]]] = {
 _TYPES = {
     "request": REQUEST["ce_type"][1]["enum"],
     "reply": sorted(each.decode() for each in REPLY_TYPES.values()),
-    "exchange": sorted(each.decode() for each in (*OUTCOME_TYPES, REDELIVERED_TYPE)),
+    "exchange": sorted(each.decode() for each in (*SHOWN_TYPES, REDELIVERED_TYPE)),
 }
 
 

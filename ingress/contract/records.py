@@ -50,6 +50,7 @@ REQUEST: Headers = {
     h.HTTP_HEADERS: ("JSON object of HTTP headers for the provider.", _TEXT),
     h.CACHE: ("What is said of caches, as in `Cache-Control`.", _TEXT),
     h.DROP_PARAMS: ("What a provider cannot be told may be left out.", _FLAG),
+    h.WITHOUT_BODIES: ("Neither body is stored or shown.", _FLAG),
     h.KEEP: ("The answer can be fetched later, whole.", _FLAG),
     h.IDEMPOTENCY_KEY: ("Requests with an equal one make one call.", _TEXT),
     h.USER_PATH: ("The tenant label.", _TEXT | {"default": "/kafka"}),

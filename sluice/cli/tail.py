@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from sluice.operations.filters import Filter
     from sluice.operations.tail import Begin
 
-COLOURS = {"completed": "green", "failed": "red", "expired": "yellow", "cancelled": "yellow"}
+COLOURS = {
+    "completed": "green",
+    "failed": "red",
+    "expired": "yellow",
+    "cancelled": "yellow",
+    "rejected": "magenta",
+}
 
 
 @click.command()

@@ -10,6 +10,7 @@ from schemas.operating import Operations
 from sluice.operations.desk import DeadLetterDesk, Reader, RequestDesk
 from sluice.operations.replays import ReplayDesk
 from sluice.process import Context
+from sluice.settings import redaction
 
 
 @asynccontextmanager
@@ -18,6 +19,8 @@ async def desks(context: Context, kafka: KafkaConfig, slot: int) -> AsyncIterato
     reader = Reader(kafka, context.clock)
     replays = ReplayDesk(context.settings, reader, slot)
     try:
-        yield Operations(DeadLetterDesk(reader), RequestDesk(reader), replays)
+        yield Operations(
+            DeadLetterDesk(reader), RequestDesk(reader, redaction.rules(context.settings)), replays
+        )
     finally:
         await replays.close()

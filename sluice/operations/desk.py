@@ -9,11 +9,14 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import msgspec
 from aiokafka.errors import KafkaError
+from msgspec.structs import replace
 
+from schemas import redaction
 from schemas.clock import Clock
 from schemas.errors import InvalidRequest, LogUnavailable, NotFound
 from schemas.kafka import KafkaConfig
 from schemas.operating import Letters, Redrive
+from schemas.redaction import NOTHING, Redaction
 from sluice.operations import cancelling, dlq, log as logs
 from sluice.operations.dlq import Wanted
 from sluice.operations.letters import Line, line, shown
@@ -108,13 +111,14 @@ class DeadLetterDesk:
 class RequestDesk:
     """`sluice requests`."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, hidden: Redaction = NOTHING) -> None:
+        self._redaction = hidden
         self._reader = reader
 
     async def show(self, name: str, since: str | None, *, bodies: bool) -> bytes:
         async with self._reader.opened() as log:
             found = await self._found(log, name, since)
-        return _encode({"requests": [told(each, bodies=bodies) for each in found]})
+        return _encode({"requests": [told(self._shown(each), bodies=bodies) for each in found]})
 
     async def cancel(self, name: str, since: str | None, wait: float) -> bytes:
         async with self._reader.opened() as log:
@@ -122,6 +126,11 @@ class RequestDesk:
             ended = await cancelling.ended(log, found, wait, self._reader.clock)
         requests = [{"request_id": each, "outcome": outcome} for each, outcome in ended.items()]
         return _encode({"requests": requests})
+
+    def _shown(self, found: Standing) -> Standing:
+        if found.exchange is None:
+            return found
+        return replace(found, exchange=redaction.shown(found.exchange, self._redaction))
 
     async def _found(self, log: Log, name: str, since: str | None) -> list[Standing]:
         search = Search(log, Sought(name, self._reader.time(since)), self._reader.clock)

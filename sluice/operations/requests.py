@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from schemas import control, exchange as exchanges, headers as h, replies
 from schemas.clock import Clock, from_rfc3339, rfc3339, within_calendar
 from schemas.control import Cancellation, Heartbeat
-from schemas.exchange import OUTCOME_TYPES, Exchange
+from schemas.exchange import SHOWN_TYPES, Exchange, Outcome
 from schemas.ids import milliseconds_of
 from schemas.requests import Position, request_id_of
 from sluice.operations.letters import letter
@@ -24,9 +24,7 @@ from streams.ledger import unpack
 
 SKEW = 60.0  # seconds by which the clocks of producers may differ
 HEARD = 5.0  # seconds: a worker that was not heard for longer is taken for dead
-Status = Literal[
-    "waiting", "running", "completed", "failed", "cancelled", "expired", "refused", "unknown"
-]
+Status = Literal["waiting", "running", Outcome, "refused", "unknown"]
 
 
 class Sought(Struct, frozen=True):
@@ -136,7 +134,7 @@ class Search:
             standing.places.append(position)
 
     def _note_exchange(self, record: Record) -> None:
-        if h.first(record.headers).get(h.CE_TYPE) not in OUTCOME_TYPES or record.value is None:
+        if h.first(record.headers).get(h.CE_TYPE) not in SHOWN_TYPES or record.value is None:
             return
         request_id, name = _text(record.key), self._sought.name
         known = request_id in self.found or request_id == name

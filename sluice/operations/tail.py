@@ -8,7 +8,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from schemas import headers as h
-from schemas.exchange import OUTCOME_TYPES
+from schemas.exchange import SHOWN_TYPES
 from sluice.operations.log import Log, Record
 
 
@@ -48,4 +48,4 @@ async def exchanges(log: Log, begin: Begin) -> AsyncGenerator[Record, None]:
 
 
 def _is_exchange(record: Record) -> bool:
-    return h.first(record.headers).get(h.CE_TYPE) in OUTCOME_TYPES and record.value is not None
+    return h.first(record.headers).get(h.CE_TYPE) in SHOWN_TYPES and record.value is not None

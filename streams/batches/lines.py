@@ -158,6 +158,7 @@ def understood(line: Line, batch: Batch) -> tuple[BatchLine, Request]:
         user_path=batch.user_path,
         client=batch.client,
         client_ip=batch.client_ip,
+        without_bodies=batch.without_bodies,
         line=found,
     )
     return found, request

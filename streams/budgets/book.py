@@ -25,6 +25,7 @@ from schemas.costs import NANO
 from schemas.objects import Objects
 from streams.budgets.base import Demand
 
+PATHS = 10_000  # user paths of which the budgets are known by heart
 GRACE = 86_400.0  # seconds for which an account is remembered after its end
 
 
@@ -40,6 +41,7 @@ class Asked(Struct, frozen=True):
     model: str
     cost: int | None  # nano-dollars; None: not known
     tokens: int
+    budgeted: bool = True  # False: its workflow does without budgets; limits hold all the same
 
 
 class Demanded(Struct, frozen=True):
@@ -54,6 +56,15 @@ class Demanded(Struct, frozen=True):
     ends: float  # epoch seconds
 
 
+class _Present(Struct, frozen=True):
+    """A budget in its present period."""
+
+    begin: float  # epoch seconds
+    end: float
+    said: str
+    parts: tuple[tuple[Unit, str, str, int | None], ...]  # unit, account, policy, hard limit
+
+
 class Book:
     """Follows `llm.config`; budgets of the settings are in force where it has none of their name."""
 
@@ -63,7 +74,13 @@ class Book:
         self._limits = objects.table(LIMITS)
         self._anchors = objects.table(ANCHORS)
         self._by_path: dict[str, list[Budget]] = {}
+        self.counts_money = False
+        self._present: dict[str, _Present] = {}  # by name of the budget
+        self._at: dict[str, tuple[Budget, ...]] = {}  # by user path
+        self._rates: tuple[Limit, ...] = ()
         self._budgets.watch(lambda name, value: self._sort())
+        self._limits.watch(lambda name, value: self._sort())
+        self._anchors.watch(lambda name, value: self._sort())
         self._sort()
 
     def _sort(self) -> None:
@@ -71,6 +88,9 @@ class Book:
         self._by_path = {}
         for budget in found.values():
             self._by_path.setdefault(budget.user_path, []).append(budget)
+        self.counts_money = any(budget.amount is not None for budget in found.values())
+        self._present, self._at = {}, {}
+        self._rates = tuple(limit for _, limit in self._limits)
 
     def __len__(self) -> int:
         return len(self._by_path) + len(self._limits)
@@ -79,10 +99,6 @@ class Book:
     def budgets(self) -> list[Budget]:
         """All in force."""
         return [budget for found in self._by_path.values() for budget in found]
-
-    @property
-    def counts_money(self) -> bool:
-        return any(budget.amount is not None for budget in self.budgets)
 
     def period(self, budget: Budget, now: float) -> tuple[float, float]:
         """Begin and end of a budget's period; a reset in it moves the begin."""
@@ -101,39 +117,39 @@ class Book:
     def demands(self, asked: Asked, now: float) -> list[Demanded]:
         """What a request must reserve; the budgets of the root first."""
         found = []
-        for budget in self._of(asked.user_path):
-            begin, end = self.period(budget, now)
-            each: tuple[tuple[Unit, int | None, int], ...] = (
-                ("usd", budget.amount, asked.cost or 0),
-                ("tokens", budget.tokens, asked.tokens),
-            )
-            for unit, limit, amount in each:
-                if limit is None:
-                    continue
-                demand = Demand(
-                    _account(budget, unit, begin),
-                    amount,
-                    limit if budget.hard else None,
-                    end + GRACE,
-                )
-                name = f"{budget.user_path} {budget.label}"
-                said = f"budget exceeded for {name} limit"
-                policy = f"{name} {unit}"
+        for budget in self._of(asked):
+            present = self._present.get(budget.name)
+            if present is None or not present.begin <= now < present.end:
+                present = self._present[budget.name] = _present(budget, *self.period(budget, now))
+            for unit, account, policy, limit in present.parts:
+                amount = asked.tokens if unit == "tokens" else asked.cost or 0
+                demand = Demand(account, amount, limit, present.end + GRACE)
                 seconds = budget.period_seconds
-                found.append(Demanded(demand, "budget", unit, policy, said, seconds, end))
+                found.append(
+                    Demanded(demand, "budget", unit, policy, present.said, seconds, present.end)
+                )
         for limit_ in self._applying(asked):
             found.extend(_rate_demands(limit_, asked, now))
         return found
 
-    def _of(self, user_path: str) -> Iterator[Budget]:
-        for path in ancestors(user_path):
-            yield from self._by_path.get(path, ())
+    def _of(self, asked: Asked) -> Sequence[Budget]:
+        if not asked.budgeted:
+            return ()
+        if (found := self._at.get(asked.user_path)) is None:
+            if len(self._at) >= PATHS:
+                self._at.clear()
+            found = self._at[asked.user_path] = tuple(
+                budget
+                for path in ancestors(asked.user_path)
+                for budget in self._by_path.get(path, ())
+            )
+        return found
 
     def _applying(self, asked: Asked) -> Iterator[Limit]:
-        if not self._limits:
+        if not self._rates:
             return
         above = ancestors(asked.user_path)
-        for _, limit in self._limits:
+        for limit in self._rates:
             if (
                 limit.user_path in above
                 and limit.key in (None, asked.client)
@@ -146,7 +162,7 @@ class Book:
     def charges(self, used: Asked, at: float, now: float) -> list[tuple[str, int, float]]:
         """Account, amount and until when it counts, of what was used at `at`; nothing of what is past."""
         found = []
-        for budget in self._of(used.user_path):
+        for budget in self._of(used):
             begin, end = self.period(budget, at)
             if at < begin or end < now:
                 continue
@@ -165,6 +181,20 @@ class Book:
         """The accounts of a budget's present period: dollars, tokens."""
         begin, _ = self.period(budget, now)
         return _account(budget, "usd", begin), _account(budget, "tokens", begin)
+
+
+def _present(budget: Budget, begin: float, end: float) -> _Present:
+    name = f"{budget.user_path} {budget.label}"
+    limits: tuple[tuple[Unit, int | None], ...] = (
+        ("usd", budget.amount),
+        ("tokens", budget.tokens),
+    )
+    parts = tuple(
+        (unit, _account(budget, unit, begin), f"{name} {unit}", limit if budget.hard else None)
+        for unit, limit in limits
+        if limit is not None
+    )
+    return _Present(begin, end, f"budget exceeded for {name} limit", parts)
 
 
 def _account(budget: Budget, unit: str, begin: float) -> str:

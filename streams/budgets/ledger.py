@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from schemas.clock import Clock, from_rfc3339
 from schemas.costs import Cost
-from schemas.exchange import OUTCOME_TYPES
+from schemas.exchange import OUTCOME_TYPES, Without
 from schemas.kafka import KafkaConfig
 from schemas.usage import Usage
 from streams.budgets.base import Accounts, AccountsUnavailable, Charge, Span
@@ -44,6 +44,7 @@ class _Settled(Struct):
     client: str | None = None
     usage: Usage | None = None
     cost: Cost | None = None
+    without: tuple[Without, ...] = ()
 
 
 _decode = msgspec.json.Decoder(_Settled).decode
@@ -183,6 +184,7 @@ class Ledger:
             found.request_model or "",
             None if found.cost is None else found.cost.total,
             0 if found.usage is None else found.usage.total_tokens,
+            "budget" not in found.without,
         )
         return Charge(found.request_id, self._book.charges(used, at, now))
 

@@ -139,7 +139,8 @@ class Desk:
         elif not out:
             out = self._config.max_tokens
         cost: int | None = 0
-        if self.book.counts_money and request.relay is None:
+        budgeted = call.features is None or call.features.budget
+        if budgeted and self.book.counts_money and request.relay is None:
             usage = Usage(into, out)
             costs = [
                 priced(usage, self.prices(target.instance, target.model))
@@ -150,4 +151,4 @@ class Desk:
             if cost is None and self._config.unknown_price == "refuse":
                 self._refused["price"].inc()
                 raise UnknownPrice(param="model")
-        return Asked(request.user_path, request.client, model, cost, into + out)
+        return Asked(request.user_path, request.client, model, cost, into + out, budgeted)

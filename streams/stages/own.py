@@ -177,6 +177,7 @@ class Own:
         source = self._source(asked, given, endpoint, now)
         request = asked.request
         batch = Batch(
+            without_bodies=request.without_bodies,
             id=batch_id(request.request_id),
             endpoint=endpoint,
             input_file_id=source.id,

@@ -317,7 +317,8 @@ def generated(count: int) -> list[Document]:
         total = chance.expovariate(0.5)
         cost = Cost(total=chance.randrange(10**9), input=chance.randrange(10**8))
         fields: dict[str, Any] = {
-            "outcome": outcome,
+            "outcome": "rejected" if number % 23 == 0 else outcome,
+            "without": (("audit",), ("usage", "budget"))[number % 2] if number % 17 == 0 else (),
             "status": chance.choice((429, 502)) if lost else 200,
             "user_path": path,
             "client": {"/": "master", "/ab": None}.get(path, "key-1"),
@@ -448,6 +449,11 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Document], bool]]] = {
         {"search": "far-1", "user_path": "/a/b"},
         lambda found: "far-1" in (found.request_model or "") and below(found.user_path, "/a/b"),
     ),
+    "the audit log": ({"view": "audit"}, lambda found: "audit" not in found.without),
+    "the log of usage": (
+        {"view": "usage"}, lambda found: "usage" not in found.without and found.outcome != "rejected",
+    ),
+    "rejected ones": ({"outcome": "rejected", "view": "audit"}, lambda found: found.outcome == "rejected" and "audit" not in found.without),
     "ten days": (
         {"since": "2026-01-05T00:00:00Z", "until": "2026-01-15T00:00:00Z"},
         lambda found: "2026-01-05" <= found.created_at < "2026-01-15",

@@ -72,6 +72,7 @@ async def test_columns_say_what_the_document_says(path: Path) -> None:
             "model": whole["attempts"][-1]["model"],
             "cache": "",
             "cost": whole.get("cost", {}).get("total"),
+            "left_out": ",".join(whole.get("without", ())),
         }
         flat |= {name: whole.get("usage", {}).get(name) for name in COLUMNS if "_tokens" in name}
         for name in COLUMNS[:-1]:

@@ -1,13 +1,23 @@
 """From an answer to its exchange."""
 
+from typing import Any
+
 import pytest
 
 from schemas.bodies import Envelope
+from schemas.budget_errors import BudgetExceeded
 from schemas.envelopes import error_body, error_event
-from schemas.errors import Interrupted
-from schemas.exchange import Attempt
+from schemas.errors import (
+    GatewayError,
+    GuardrailBlocked,
+    Interrupted,
+    ModelAccessDenied,
+    RateLimited,
+)
+from schemas.exchange import Attempt, Cached, Exchange
 from schemas.replies import Completed, Failed, Started
 from schemas.requests import DIALECTS, Dialect, Request
+from schemas.workflows import Features
 from streams.delivery import parse
 from streams.settlement import Result, Times, settle
 from streams.stages import Call
@@ -82,3 +92,38 @@ def test_pieces_are_taken_once() -> None:
     assert result.take() == b""
     assert result.completed(Completed(b"d")).final == b"d"
     assert result.body == [b"a", b"b", b"c"]
+
+
+def settled(error: GatewayError, **known: Any) -> Exchange:
+    """The exchange of a request that ended with an error."""
+    delivery = parse(record(1, "a"))
+    asked = Call(delivery.request, delivery.envelope)
+    for name, value in known.items():
+        setattr(asked, name, value)
+    failed = Failed(error, error.status)
+    result = Result(asked).failed(failed, "failed", begun=False)
+    return settle(delivery, asked, result, Times(Clock()))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BudgetExceeded(), RateLimited(), GuardrailBlocked(), ModelAccessDenied()],
+    ids=lambda error: str(error.code),
+)
+def test_what_the_gateway_refuses_is_rejected(error: GatewayError) -> None:
+    """Nobody was asked; the same error of a provider, or of another's call, is a failure."""
+    attempt = Attempt("east", "m", "2026-01-01T00:00:00Z", 0.1, 400, "x")
+    assert settled(error).outcome == "rejected"
+    assert settled(error, attempts=[attempt]).outcome == "failed"
+    assert settled(error, cached=Cached("coalesced", "k")).outcome == "failed"
+    assert settled(error, repeats="other").outcome == "failed"
+    assert settled(Interrupted()).outcome == "failed"
+
+
+def test_what_a_workflow_leaves_out_stands_in_the_exchange() -> None:
+    """By the features of the workflow, and by the key of the request."""
+    features = Features(audit=False, usage=False, budget=False, cache=False)
+    assert settled(Interrupted(), features=features).without == ("audit", "budget", "usage")
+    request = Request(request_id="r", body=b"{}", without_bodies=True)
+    assert settled(Interrupted(), request=request).without == ("bodies",)
+    assert settled(Interrupted(), features=Features()).without == ()

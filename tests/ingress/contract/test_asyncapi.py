@@ -83,7 +83,7 @@ def test_every_type_of_record_is_named(whole: Json) -> None:
 
     assert types("request") == set(requests.TYPES)
     assert types("reply") == set(replies.TYPES.values())
-    assert types("exchange") == {*exchange.OUTCOME_TYPES, exchange.REDELIVERED_TYPE}
+    assert types("exchange") == {*exchange.SHOWN_TYPES, exchange.REDELIVERED_TYPE}
     assert {kind.name for kind in kinds.KINDS} <= messages.keys()
     assert len(whole["channels"]["control"]["messages"]) == len(control.TYPE_OF)
 

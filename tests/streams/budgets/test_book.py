@@ -129,3 +129,14 @@ def test_when_a_window_that_slides_has_room_again() -> None:
     assert retry_after(rate, 19, NOW) == left  # there is room
     (never,) = book(Limit(name="m", tokens=10)).demands(ASKED, NOW)
     assert retry_after(never, 5, NOW) == left  # it wants more than the limit
+
+
+def test_a_workflow_without_budgets_is_charged_to_none() -> None:
+    """Limits hold all the same, before the call and after it."""
+    found = book(budget("/a"), Limit(name="l", tokens=100))
+    asked = Asked("/a/b", "key-1", "gpt-5", 300, 40, budgeted=False)
+
+    assert {each.what for each in found.demands(ASKED, NOW)} == {"budget", "tokens"}
+    assert {each.what for each in found.demands(asked, NOW)} == {"tokens"}
+    assert len(found.charges(ASKED, NOW, NOW)) == 2
+    assert [each[0].startswith("limit l") for each in found.charges(asked, NOW, NOW)] == [True]
