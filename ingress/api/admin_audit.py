@@ -33,7 +33,7 @@ async def _log(asking: Asking) -> Said:
     said = said_in(asking, *ASKED)
     zone = said.get("timezone") or asking.request.headers.get("x-gomodel-timezone")
     asked = span(said, zone, asking.gateway.clock.time())
-    question = wanted(said, asked, asked_for(asking, said, None))
+    question = wanted(said, asked, asked_for(asking, said, None), "audit")
     page = await asking.gateway.reports.page(question)
     heads = [head(each) for each in page.documents]
     entries = [audit_entry(each, named(asking, each.provider)) for each in heads]
@@ -45,7 +45,7 @@ async def _entry(asking: Asking, name: str) -> Said:
     if document is None:
         raise NotFound("There is no such exchange, or not yet.")
     found = head(document)
-    if not _may_see(asking, found) or "audit" in found.without:
+    if asking.principal.path(found.user_path) != found.user_path or "audit" in found.without:
         raise NotFound("There is no such exchange, or not yet.")
     shown: dict[str, Any] = audit_entry(found, named(asking, found.provider), bodies=True)
     return Said(shown | {"exchange": document})
