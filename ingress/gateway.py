@@ -24,8 +24,8 @@ from ingress.live import Live
 from ingress.past import Past
 from ingress.producer import Log
 from ingress.reader import Reader
-from ingress.replies import Replies
 from ingress.rejections import Rejections
+from ingress.replies import Replies
 from ingress.signals import Signals
 from ingress.spooling import Spooling
 from schemas.analytics import NoReports, Reports
@@ -90,11 +90,11 @@ class Gateway:
         self.log = Log(config, kafka, metrics, clock)
         self.signals = Signals(config, self.log, self.admission, clock)
         self.source = f"{INGRESS_SOURCE}{config.slot}"
+        self.rejections = Rejections(self.log, kafka.topics.exchanges, self.source, metrics, clock)
         self.reply_to = Address(kafka.topics.replies, config.slot)
         self._reply_partition = TopicPartition(kafka.topics.replies, config.slot)
         self.reader = Reader(
             kafka,
-        self.rejections = Rejections(self.log, kafka.topics.exchanges, self.source, metrics, clock)
             f"sluice-ingress-{config.slot}",
             {
                 self._reply_partition: self.replies.receive,

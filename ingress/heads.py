@@ -101,8 +101,8 @@ class Head(Struct, frozen=True, rename={"request_id": "_id"}):
     request: _Body = _Body()
     response: _Body | None = None
     http_headers: dict[str, str] | None = None
-
     without: tuple[str, ...] = ()
+
     @property
     def model(self) -> str:
         """Of the last call, or of the answer of a cache."""
