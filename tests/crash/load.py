@@ -35,12 +35,18 @@ def body(name: str, model: str, streamed: bool) -> dict[str, object]:
     return {"model": model, "messages": messages, "stream": streamed}
 
 
-async def ask(client: httpx.AsyncClient, name: str, model: str, streamed: bool) -> Seen:
+async def ask(
+    client: httpx.AsyncClient,
+    name: str,
+    model: str,
+    streamed: bool,
+    headers: dict[str, str] | None = None,
+) -> Seen:
     """One request by HTTP, read to whatever end it has."""
-    seen = Seen(name, streamed)
+    seen, content = Seen(name, streamed), body(name, model, streamed)
     try:
         async with client.stream(
-            "POST", "/v1/chat/completions", json=body(name, model, streamed)
+            "POST", "/v1/chat/completions", json=content, headers=headers
         ) as response:
             seen.status = response.status_code
             seen.request_id = response.headers.get("sluice-request-id")
@@ -48,7 +54,7 @@ async def ask(client: httpx.AsyncClient, name: str, model: str, streamed: bool) 
             async for piece in response.aiter_text():
                 raw += piece
                 seen.text = raw
-    except httpx.HTTPError:
+    except (httpx.HTTPError, AttributeError):  # the latter by anyio: it broke as it was made
         return seen
     if seen.status != 200:
         seen.ended = "error"

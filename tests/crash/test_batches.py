@@ -10,7 +10,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BROKER = "embedded"
 
 # Where a worker dies, in the order of the batch's life.
-POINTS = ("streams.batch_planned:2", "streams.batch_submitted:2", "streams.recorded:60")
+POINTS = (
+    "streams.batch_planned:2",
+    "streams.batch_submitted:2",
+    "streams.recorded:60",
+    "streams.result_kept:60",
+)
 LINES, LONG_LINES, MANY_LINES = 500, 2_000, 50_000
 
 
