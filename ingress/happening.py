@@ -6,6 +6,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 from msgspec import Struct
 
+from ingress.shown import Shown
 from schemas import headers as h
 from schemas.clock import rfc3339
 from schemas.exchange import SHOWN_TYPES, Attempt, Cached, ErrorInfo, Timings
@@ -26,22 +27,10 @@ class Started(Struct, frozen=True):
     client: str | None
 
 
-class Finished(Struct, frozen=True):
+class Finished(Shown, frozen=True, kw_only=True):
     """An exchange, without its bodies. `kafka` is where it stands whole."""
 
     request_id: str
-    created_at: str
-    finished_at: str
-    outcome: str
-    status: int
-    operation: str
-    dialect: str
-    stream: bool
-    user_path: str
-    client: str | None
-    model: str | None
-    provider: str | None
-    response_model: str | None
     timings: Timings
     usage: Usage | None
     cache: str | None
@@ -58,23 +47,11 @@ class _Asked(Struct):
     stream: bool | None = None
 
 
-class _Head(Struct, frozen=True):
+class _Head(Shown, frozen=True, kw_only=True):
     """What is read of an exchange: its bodies are passed over."""
 
     request_id: str
-    outcome: str
-    created_at: str
-    finished_at: str
-    operation: str
-    dialect: str
-    stream: bool
-    user_path: str
-    status: int
     timings: Timings
-    request_model: str | None = None
-    client: str | None = None
-    provider: str | None = None
-    response_model: str | None = None
     usage: Usage | None = None
     error: ErrorInfo | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -116,25 +93,14 @@ def finished(record: ConsumerRecord[bytes, bytes]) -> Finished | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return Finished(
-        head.request_id,
-        head.created_at,
-        head.finished_at,
-        head.outcome,
-        head.status,
-        head.operation,
-        head.dialect,
-        head.stream,
-        head.user_path,
-        head.client,
-        head.request_model,
-        head.provider,
-        head.response_model,
-        head.timings,
-        head.usage,
-        None if head.cache is None else head.cache.result,
-        len(head.attempts),
-        None if head.error is None else head.error.code,
-        Position(record.topic, record.partition, record.offset),
+        **{name: getattr(head, name) for name in Shown.__struct_fields__},
+        request_id=head.request_id,
+        timings=head.timings,
+        usage=head.usage,
+        cache=None if head.cache is None else head.cache.result,
+        attempts=len(head.attempts),
+        error=None if head.error is None else head.error.code,
+        kafka=Position(record.topic, record.partition, record.offset),
     )
 
 

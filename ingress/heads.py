@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from ingress.shown import Shown
+
 NANO = 1e9
 HITS = frozenset({"exact", "semantic", "coalesced"})
 # Of what the gateway's own routes are; others are told by operation and dialect.
@@ -72,25 +74,13 @@ class _Body(Struct, frozen=True):
     body: Raw | UnsetType = UNSET
 
 
-class Head(Struct, frozen=True, rename={"request_id": "_id"}):
+class Head(Shown, frozen=True, kw_only=True, rename={"request_id": "_id"}):
     """What of a document is shown; the rest is passed over."""
 
     request_id: str
-    outcome: str
-    created_at: str
-    finished_at: str
-    operation: str
-    dialect: str
-    stream: bool
-    user_path: str
-    status: int
-    client: str | None = None
     client_ip: str | None = None
     client_request_id: str | None = None
-    request_model: str | None = None
-    provider: str | None = None
     rule: str | None = None
-    response_model: str | None = None
     finish_reason: str | None = None
     error: _Error | None = None
     usage: _Usage | None = None

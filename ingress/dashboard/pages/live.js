@@ -11,7 +11,7 @@ const KEPT = 300;
 const COLUMNS = [
   ["Time", (row) => clock(row.finished_at ?? row.created_at)],
   ["Status", (row) => (row.outcome ? h("span", { class: `pill ${row.outcome}` }, String(row.status)) : h("span", { class: "pill running" }, row.stream ? "streaming" : "running"))],
-  ["Model", (row) => row.model ?? row.operation],
+  ["Model", (row) => row.model ?? row.request_model ?? row.operation],
   ["Provider", (row) => row.provider],
   ["User path", (row) => row.user_path],
   ["Key", (row) => row.client],
@@ -93,7 +93,7 @@ export async function show(root, signal) {
   await follow("live", take, (now) => { state.textContent = now; state.dataset.state = now; }, signal);
 }
 
-const text = (row) => [row.request_id, row.model, row.provider, row.user_path, row.client, row.status, row.outcome, row.error, row.cache]
+const text = (row) => [row.request_id, row.model, row.request_model, row.provider, row.user_path, row.client, row.status, row.outcome, row.error, row.cache]
   .filter((value) => value !== null && value !== undefined).join(" ").toLowerCase();
 
 async function open(row) {
