@@ -131,7 +131,7 @@ class Router:
         known: Facts | None = None,
         seed: str | None = None,
     ) -> list[Target]:
-        if len(offers) < 2:
+        if len(offers) < 2 or strategy == "priority":  # nothing needs to be known of them
             return [offer.target for offer in offers]
         if strategy != "least_cost":
             known = None
