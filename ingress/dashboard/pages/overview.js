@@ -25,6 +25,8 @@ export async function show(root, signal) {
   await load();
 }
 
+const tails = ({ p95, p99 }) => `p95\u00a0${seconds(p95)}, p99\u00a0${seconds(p99)}`;
+
 function cards(sum) {
   const errors = sum.total_requests ? sum.failed / sum.total_requests : null;
   return h("div", { class: "cards" },
@@ -33,8 +35,8 @@ function cards(sum) {
     card("Cost", dollars(sum.total_cost), sum.unpriced_requests ? `${integer(sum.unpriced_requests)} without a price` : "every request has its price"),
     card("Saved by caches", dollars(sum.saved_cost)),
     card("Failed", percent(errors), `${integer(sum.failed)} requests`),
-    card("Latency", seconds(sum.latency.p50), `p95 ${seconds(sum.latency.p95)}, p99 ${seconds(sum.latency.p99)}`),
-    card("First token", seconds(sum.first_token.p50), `p95 ${seconds(sum.first_token.p95)}, p99 ${seconds(sum.first_token.p99)}`));
+    card("Latency", seconds(sum.latency.p50), tails(sum.latency)),
+    card("First token", seconds(sum.first_token.p50), tails(sum.first_token)));
 }
 
 // With a row of nothing for each day of which nothing is known.
