@@ -154,5 +154,5 @@ def _metadata(body: _Body) -> dict[str, str]:
 def _string(raw: Raw) -> str:
     try:
         return _text(raw) if raw else ""
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""

@@ -119,7 +119,15 @@ def test_pictures_are_not_counted_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"no JSON", b"[1]", b'{"tools":3,"metadata":{"a":1}}', b"\xff"]
+    "body",
+    [
+        b"",
+        b"no JSON",
+        b"[1]",
+        b'{"tools":3,"metadata":{"a":1}}',
+        b"\xff",
+        b'{"metadata":{"a":"\xff"}}',
+    ],
 )
 def test_facts_of_anything(body: bytes) -> None:
     """Bodies of other shapes have facts, too: what cannot be read is empty."""
