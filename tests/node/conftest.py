@@ -13,6 +13,7 @@ import pytest
 from deploy.services.install import node_packages, program
 from deploy.services.terminal import ServiceError
 from tests import services
+from tests.gomodel import world
 from tests.gomodel.world import KEY, World, running
 
 HERE = Path(__file__).parent
@@ -20,10 +21,22 @@ SECONDS = 60.0
 Ask = Callable[[str, str, str], Any]  # SDK, scenario, model
 
 
+# OpenAI's models that speak nothing but Responses: an instance of its own, whose key and address stand in
+# the environment as those of the others do.
+ONLY_RESPONSES = """
+providers:
+  openai: {type: openai}
+  openai-new: {type: openai, dialect: responses}
+"""
+
+
 @pytest.fixture(scope="session")
 def node_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with running(tmp_path_factory.mktemp("node"), "llm.", None, None) as found:
-        yield found
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world, "ALIASES", world.ALIASES + ONLY_RESPONSES)
+        patched.setitem(world.MODELS, "OPENAI_NEW", "gpt-5.1")
+        with running(tmp_path_factory.mktemp("node"), "llm.", None, None) as found:
+            yield found
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ const SCENARIOS = {
   },
 
   async helper() {
-    const stream = client.chat.completions.stream({ model, messages: [user("Hello from Node")] });
+    const stream = client.chat.completions.stream({ model, messages: [user("Hello from the helper")] });
     const pieces = [];
     stream.on("content", (piece) => pieces.push(piece));
     return { pieces, final: await stream.finalChatCompletion() };

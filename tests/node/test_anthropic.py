@@ -10,7 +10,12 @@ from tests.node.test_openai import cancelled
 
 pytestmark = pytest.mark.xdist_group("node")
 
-MODELS = ["anthropic/claude-sonnet-4-6", "openai/gpt-4o-mini", "gemini/gemini-2.5-flash"]
+MODELS = [  # of a provider of each dialect
+    "anthropic/claude-sonnet-4-6",
+    "openai/gpt-5-nano",
+    "openai-new/gpt-5.1",
+    "gemini/gemini-2.5-flash",
+]
 every_model = pytest.mark.parametrize("model", MODELS)
 
 
