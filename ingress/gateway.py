@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from types import MappingProxyType
 
 import structlog
 from aiokafka import TopicPartition
@@ -33,10 +34,10 @@ from schemas.clock import Clock
 from schemas.configured import Configuration
 from schemas.errors import Interrupted, Overloaded
 from schemas.kafka import KafkaConfig
-from schemas.kept import AnswerStore
+from schemas.kept import AnswerStore, Threads
 from schemas.keys import KEYS
 from schemas.metrics import Counter, Histogram, Metrics
-from schemas.models import ModelCatalog
+from schemas.models import Inventory, ModelCatalog
 from schemas.objects import ObjectLog
 from schemas.operating import Operations
 from schemas.replies import Address
@@ -63,6 +64,9 @@ class Gateway:
     objects: ObjectLog | None = None  # None: nothing is governed but by settings
     operations: Operations | None = None  # what operators can ask of the log
     routing: Checker | None = None  # who knows whether rules are right
+    inventory: Inventory | None = None  # who knows all models
+    threads: Threads | None = None  # who knows what goes on with what
+    switches: Mapping[str, str] = MappingProxyType({})  # features by the names of their settings
     configured: Callable[[], Configuration] | None = None  # what this process was started with
     guardrails: Collection[str] = ()
     _keys: Keys | None = None

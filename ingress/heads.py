@@ -81,6 +81,7 @@ class Head(Shown, frozen=True, kw_only=True, rename={"request_id": "_id"}):
     client_ip: str | None = None
     client_request_id: str | None = None
     rule: str | None = None
+    workflow: str | None = None
     finish_reason: str | None = None
     error: _Error | None = None
     usage: _Usage | None = None
@@ -165,6 +166,7 @@ def audit_entry(found: Head, vendor: str | None, *, bodies: bool = False) -> Jso
         "provider_name": found.provider,
         "alias_used": bool(found.request_model and found.model)
         and found.request_model not in (found.model, f"{found.provider}/{found.model}"),
+        "workflow_version_id": found.workflow,
         "cache_type": found.cache_type,
         "status_code": found.status,
         "outcome": found.outcome,

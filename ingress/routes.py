@@ -7,7 +7,8 @@ from typing import Any
 from sanic import Sanic
 from sanic.response import HTTPResponse
 
-from ingress.api import admin_audit, admin_usage
+from ingress.api import admin_audit, admin_models, admin_usage
+from ingress.api.admin_aliases import alias, aliases
 from ingress.api.admin_budgets import (
     budget,
     budgets,
@@ -31,6 +32,7 @@ from ingress.api.admin_log import (
 from ingress.api.admin_prices import price_override, price_overrides
 from ingress.api.admin_routing import routing_set, routing_sets
 from ingress.api.admin_settings import settings as configured
+from ingress.api.admin_switches import switches
 from ingress.api.admin_workflows import deactivate_workflow, names, workflow, workflows
 from ingress.api.chat import chat
 from ingress.api.completions import completions
@@ -71,6 +73,12 @@ _ADMIN_ROUTING = (
     _look("/admin/api/v1/routing", routing_sets),
     _any("/admin/api/v1/routing/<name>", ("GET", "HEAD", "PUT", "DELETE"), routing_set),
 )
+_ADMIN_MODELS = (
+    _look("/admin/api/v1/models", admin_models.models),
+    _look("/admin/api/v1/models/categories", admin_models.categories),
+    _look("/admin/api/v1/aliases", aliases),
+    _any("/admin/api/v1/aliases/<name>", ("GET", "HEAD", "PUT", "DELETE"), alias),
+)
 _ADMIN_LOG = (
     _look("/admin/api/v1/dead-letters", dead_letters),
     _ask("/admin/api/v1/dead-letters/redrive", redrive),
@@ -89,6 +97,7 @@ _ADMIN_USAGE = (
     _look("/admin/api/v1/usage/log", admin_usage.log),
     _look("/admin/api/v1/audit/log", admin_audit.log),
     _look("/admin/api/v1/audit/log/<name>", admin_audit.entry),
+    _look("/admin/api/v1/audit/conversation", admin_audit.conversation),
 )
 ROUTES = (
     _ask("/v1/chat/completions", chat),
@@ -158,6 +167,7 @@ ROUTES = (
     _any("/admin/api/v1/auth-keys/<name>/deactivate", ("POST",), deactivate_key),
     _look("/admin/api/v1/cache/overview", cache_overview),
     _look("/admin/api/v1/settings", configured),
+    _look("/admin/api/v1/dashboard/config", switches),
     _look("/admin/api/v1/live", live),
     _look("/admin/api/v1/exchanges/<partition>/<offset>", exchange),
     _look("/admin/dashboard", dashboard),
@@ -165,6 +175,7 @@ ROUTES = (
     *_ADMIN_LOG,
     *_ADMIN_USAGE,
     *_ADMIN_ROUTING,
+    *_ADMIN_MODELS,
     _look("/health", health),
     _look("/health/ready", ready),
     _look("/openapi.json", openapi),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from schemas.models import Allowed
+
 
 class Access:
     """`overrides`: selector to the user paths that may use what it selects.
@@ -26,10 +28,17 @@ class Access:
 
     def allows(self, instance: str, model: str, user_path: str) -> bool:
         """Whether a model of an instance may be called from a user path."""
+        found = self.of(instance, model)
+        if found.selector is None:
+            return found.default
+        return any(_within(user_path, path) for path in found.user_paths)
+
+    def of(self, instance: str, model: str) -> Allowed:
+        """What decides on a model of an instance."""
         for selector in (f"{instance}/{model}", f"{instance}/", model, "/"):
             if (paths := self._overrides.get(selector)) is not None:
-                return any(_within(user_path, path) for path in paths)
-        return self._default
+                return Allowed(self._default, selector, paths)
+        return Allowed(self._default)
 
 
 def _within(user_path: str, path: str) -> bool:

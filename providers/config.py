@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from providers.aliases import Alias
+from schemas.aliases import Alias
 from schemas.prices import Metadata
 
 

@@ -9,7 +9,6 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from providers.access import Access
-from providers.aliases import Alias, AliasTarget
 from providers.alternatives import alternatives
 from providers.base import Offer, Target
 from providers.catalog import unlisted
@@ -19,9 +18,10 @@ from providers.keys import KeyRing
 from providers.lists import Lists
 from providers.transport import Transport
 from providers.vendors import VENDORS
+from schemas.aliases import Alias, AliasTarget
 from schemas.clock import Clock, SystemClock
 from schemas.errors import InvalidRequest, ModelAccessDenied, ModelNotFound
-from schemas.models import Model
+from schemas.models import Allowed, Meant, Model
 from schemas.objects import Table
 from schemas.price_overrides import PriceOverride
 from schemas.prices import Metadata, Pricing, cost
@@ -32,7 +32,8 @@ _Meant = tuple[Instance, str]  # and the model as its provider knows it
 
 
 class Registry:
-    """The instances, their models and our own names for them. Implements `schemas.models.ModelCatalog`.
+    """The instances, their models and our own names for them. Implements `schemas.models.ModelCatalog`
+    and `Inventory`.
 
     All but the refreshing only looks up.
     """
@@ -176,6 +177,19 @@ class Registry:
             if (model := self._listed_alias(alias, user_path)) is not None:
                 found[alias.name] = model
         return tuple(found[name] for name in sorted(found))
+
+    def listed(self) -> Sequence[Model]:
+        return self._lists.catalog.models
+
+    def meant(self, name: str) -> Meant | None:
+        try:
+            instance, model = self._meant(name, "/")
+        except ModelNotFound:
+            return None
+        return Meant(instance.name, instance.vendor, model)
+
+    def allowed(self, instance: str, model: str) -> Allowed:
+        return self._access.of(instance, model)
 
     def find(self, name: str, user_path: str) -> Model | None:
         alias = self._aliases.get(name)

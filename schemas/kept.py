@@ -6,13 +6,14 @@ for it (`Request.keep`): also one that failed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 from msgspec import Raw, Struct
 
 from schemas.exchange import Exchange
-from schemas.response_items import response_id, terminal_response
+from schemas.response_items import previous_id, response_id, terminal_response
 
 
 class Owned(Protocol):
@@ -29,6 +30,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 
     request_id: str
     response_id: str | None = None  # of an OpenAI response: what its caller knows it by
+    previous_id: str | None = None  # the response that it goes on with
     client: str | None = None  # name of the key
     user_path: str = "/"
     created_at: str = ""  # RFC 3339
@@ -63,6 +65,19 @@ class AnswerStore(Protocol):
     async def close(self) -> None: ...
 
 
+class Threads(Protocol):
+    """Of a store of answers: what goes on with what."""
+
+    async def continuing(self, response_id: str, limit: int) -> Sequence[str]:
+        """Ids of the requests that went on with a response, the oldest first; those that were kept.
+        StoreUnavailable."""
+        ...
+
+
+class Answers(AnswerStore, Threads, Protocol):
+    """What every store of answers is."""
+
+
 class NoAnswers:
     """The store of a gateway that keeps none."""
 
@@ -74,6 +89,9 @@ class NoAnswers:
 
     async def deleted(self, name: str) -> bool:
         return False
+
+    async def continuing(self, response_id: str, limit: int) -> Sequence[str]:
+        return ()
 
     async def close(self) -> None:
         return
@@ -130,6 +148,7 @@ def kept(exchange: Exchange) -> Kept | None:
     return Kept(
         request_id=exchange.request_id,
         response_id=name,
+        previous_id=previous_id(exchange.request.content()) if responds else None,
         client=exchange.client,
         user_path=exchange.user_path,
         created_at=exchange.created_at,

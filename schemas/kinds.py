@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.aliases import ALIASES
 from schemas.budgets import ANCHORS, BUDGETS, LIMITS
 from schemas.guardrails import GUARDRAILS
 from schemas.keys import KEYS
@@ -13,6 +14,6 @@ from schemas.routing_sets import ROUTING
 from schemas.workflows import WORKFLOWS
 
 KINDS: tuple[Kind[Any], ...] = (
-    *(KEYS, GUARDRAILS, WORKFLOWS, ROUTING),
+    *(KEYS, GUARDRAILS, WORKFLOWS, ROUTING, ALIASES),
     *(BUDGETS, LIMITS, ANCHORS, PRICE_OVERRIDES),
 )

@@ -5,10 +5,12 @@ They are written as `config.yaml` has them. Whoever takes them in checks them fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Raw, Struct
 
+from schemas.aliases import AliasInForce
 from schemas.objects import Kind
 
 
@@ -28,4 +30,8 @@ class Checker(Protocol):
 
     def check(self, name: str, found: RoutingSet) -> None:
         """InvalidRequest says all that is wrong with a set of that name."""
+        ...
+
+    def aliases(self) -> Sequence[AliasInForce]:
+        """All that are in force, sorted by name, also those that are switched off."""
         ...

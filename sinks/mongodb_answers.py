@@ -35,6 +35,7 @@ async def ensure_answer_indexes(collection: Collection, retention_days: int) -> 
     there = {index["name"] async for index in await collection.list_indexes()}
     wanted = (
         IndexModel([("response_id", ASCENDING)], name="response_id", sparse=True),
+        IndexModel([("previous_id", ASCENDING)], name="previous_id", sparse=True),
         IndexModel(
             [("created_at", ASCENDING)],
             name="created_at_expiry",
@@ -71,6 +72,7 @@ def _document(found: Kept) -> dict[str, Any]:
     return {
         "_id": found.request_id,
         **({"response_id": found.response_id} if found.response_id else {}),
+        **({"previous_id": found.previous_id} if found.previous_id else {}),
         "created_at": datetime.fromisoformat(found.created_at),
         "head": _encode(replace(found, request=b"", answer=b"")).decode(),
         "request": found.request,
@@ -113,6 +115,16 @@ class MongoDBAnswers:
         query = {"$or": [{"_id": name}, {"response_id": name}], "deleted": True}
         try:
             return await self._collection.find_one(query, {"_id": 1}) is not None
+        except PyMongoError as error:
+            raise StoreUnavailable from error
+
+    async def continuing(self, response_id: str, limit: int) -> Sequence[str]:
+        query = {"previous_id": response_id, "deleted": {"$ne": True}}
+        try:
+            cursor = self._collection.find(query, {"_id": 1}).sort(
+                [("created_at", ASCENDING), ("_id", ASCENDING)]
+            )
+            return [str(each["_id"]) async for each in cursor.limit(limit)]
         except PyMongoError as error:
             raise StoreUnavailable from error
 

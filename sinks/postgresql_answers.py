@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
@@ -18,6 +20,10 @@ _DELETE = (
     "UPDATE answers SET deleted = true, request = '', answer = '' WHERE {} = $1 AND NOT deleted"
 )
 _DELETED = "SELECT 1 FROM answers WHERE (request_id = $1 OR response_id = $1) AND deleted LIMIT 1"
+_CONTINUING = (
+    "SELECT request_id FROM answers WHERE previous_id = $1 AND NOT deleted"
+    " ORDER BY created_at, request_id LIMIT $2"
+)
 _decode = msgspec.json.Decoder(Kept).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -25,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 def answer_row(found: Kept) -> tuple[str | bytes | None, ...]:
     """The values of INSERT_ANSWER."""
     head = _encode(replace(found, request=b"", answer=b"")).decode()
-    key = (found.request_id, found.response_id, found.created_at)
+    key = (found.request_id, found.response_id, found.previous_id, found.created_at)
     return (*key, head, found.request, found.answer)
 
 
@@ -59,6 +65,13 @@ class PostgreSQLAnswers:
             return False
         async with self._pool.connection() as connection:
             return await connection.fetchval(_DELETED, name) is not None
+
+    async def continuing(self, response_id: str, limit: int) -> Sequence[str]:
+        if "\0" in response_id:
+            return ()
+        async with self._pool.connection() as connection:
+            rows = await connection.fetch(_CONTINUING, response_id, limit)
+        return [row[0] for row in rows]
 
     async def close(self) -> None:
         await self._pool.close()

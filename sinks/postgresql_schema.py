@@ -41,8 +41,8 @@ ADD = (
     + ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in MEASURES)
 )
 INSERT_ANSWER = (
-    "INSERT INTO answers (request_id, response_id, created_at, head, request, answer)"
-    " VALUES ($1, $2, $3::text::timestamptz, $4, $5, $6) ON CONFLICT (request_id) DO NOTHING"
+    "INSERT INTO answers (request_id, response_id, previous_id, created_at, head, request, answer)"
+    " VALUES ($1, $2, $3, $4::text::timestamptz, $5, $6, $7) ON CONFLICT (request_id) DO NOTHING"
 )
 EXPIRE_SUMS = (
     "DELETE FROM rollups WHERE period IN ('hour', 'day') AND start < $1::text::timestamptz"
@@ -122,6 +122,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX answers_created_at ON answers (created_at)",
     ),
     ("ALTER TABLE exchanges ADD COLUMN left_out text NOT NULL DEFAULT ''",),
+    (
+        "ALTER TABLE answers ADD COLUMN previous_id text",
+        "CREATE INDEX answers_previous_id ON answers USING hash (previous_id)"
+        " WHERE previous_id IS NOT NULL",
+    ),
 )
 
 

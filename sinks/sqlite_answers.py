@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -19,8 +19,8 @@ Result = TypeVar("Result")
 
 BUSY_TIMEOUT = 5.0  # seconds
 INSERT_ANSWER = (
-    "INSERT INTO answers (request_id, response_id, created_at, head, request, answer)"
-    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT(request_id) DO NOTHING"
+    "INSERT INTO answers (request_id, response_id, previous_id, created_at, head, request, answer)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT(request_id) DO NOTHING"
 )
 _FIND = (
     "SELECT head, request, answer FROM answers WHERE {} = ? AND NOT deleted"
@@ -30,6 +30,10 @@ _COLUMNS = ("request_id", "response_id")
 # What is deleted stays as a mark: its exchange may come again after a crash of the sink.
 _DELETE = "UPDATE answers SET deleted = 1, request = x'', answer = x'' WHERE {} = ? AND NOT deleted"
 _DELETED = "SELECT 1 FROM answers WHERE {} = ? AND deleted LIMIT 1"
+_CONTINUING = (
+    "SELECT request_id FROM answers WHERE previous_id = ? AND NOT deleted"
+    " ORDER BY created_at, request_id LIMIT ?"
+)
 _decode = msgspec.json.Decoder(Kept).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -37,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
 def answer_row(found: Kept) -> tuple[str | bytes | None, ...]:
     """The values of INSERT_ANSWER."""
     head = _encode(replace(found, request=b"", answer=b"")).decode()
-    key = (found.request_id, found.response_id, found.created_at)
+    key = (found.request_id, found.response_id, found.previous_id, found.created_at)
     return (*key, head, found.request, found.answer)
 
 
@@ -57,6 +61,9 @@ class SQLiteAnswers:
 
     async def deleted(self, name: str) -> bool:
         return await self._run(lambda: self._deleted(name))
+
+    async def continuing(self, response_id: str, limit: int) -> Sequence[str]:
+        return await self._run(lambda: self._continuing(response_id, limit))
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
@@ -101,6 +108,11 @@ class SQLiteAnswers:
             connection.execute(_DELETED.format(column), (name,)).fetchone() is not None
             for column in _COLUMNS
         )
+
+    def _continuing(self, response_id: str, limit: int) -> Sequence[str]:
+        if (connection := self._connected()) is None:
+            return ()
+        return [name for (name,) in connection.execute(_CONTINUING, (response_id, limit))]
 
     def _delete(self, name: str) -> bool:
         if (connection := self._connected()) is None:

@@ -97,6 +97,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     ("ALTER TABLE exchanges ADD COLUMN left_out TEXT NOT NULL DEFAULT ''",),
+    (
+        "ALTER TABLE answers ADD COLUMN previous_id TEXT",
+        "CREATE INDEX answers_previous_id ON answers (previous_id) WHERE previous_id IS NOT NULL",
+    ),
 )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from schemas.kept import AnswerStore, NoAnswers
+from schemas.kept import Answers, NoAnswers
 from sluice.process import Context
 from sluice.settings import Settings, configs, work
 
 
 @asynccontextmanager
-async def answers(context: Context) -> AsyncIterator[AnswerStore]:
+async def answers(context: Context) -> AsyncIterator[Answers]:
     """The store while the block runs. It need not be there: each look-up says so then."""
     store = _store(context.settings)
     try:
@@ -20,7 +20,7 @@ async def answers(context: Context) -> AsyncIterator[AnswerStore]:
         await store.close()
 
 
-def _store(settings: Settings) -> AnswerStore:
+def _store(settings: Settings) -> Answers:
     kind = configs.storage_type(settings)
     if kind == "mongodb" and (url := settings[work.MONGODB_URL]):
         from sinks.mongodb_answers import MongoDBAnswers  # costs memory only where it is used

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from schemas.price_overrides import PRICE_OVERRIDES
 from sluice.process import CannotStart, Context
-from sluice.settings import configs, gateway, kafka as kafka_rows
+from sluice.settings import configs, gateway, kafka as kafka_rows, switches
 
 if TYPE_CHECKING:
+    from ingress.gateway import Gateway
     from providers.registry import Registry
     from schemas.objects import Objects
+    from sluice.config_log import ConfigLog
     from sluice.steering import Steering
 
 
@@ -24,7 +26,7 @@ async def ingress(context: Context) -> None:
     from ingress.producer import PartitionMismatch
     from schemas.kafka import MissingPartition
     from schemas.kinds import KINDS
-    from sluice import answers, configured, connections, reports, tracing
+    from sluice import answers, connections, reports, tracing
     from sluice.config_log import ConfigLog
     from sluice.operations.api import desks
     from sluice.steering import Steering
@@ -47,13 +49,13 @@ async def ingress(context: Context) -> None:
             http = app.create_app(config, kafka, registry, store, context.metrics, context.clock)
             governed, ours = ConfigLog(kafka, context.clock, KINDS), http.ctx.gateway
             _follow(governed.objects, steering, registry)
-            ours.govern(governed, context.settings.tables.guardrails)
-            ours.operations, ours.routing, ours.reports, ours.tracer, ours.configured = (
+            _govern(context, ours, governed, steering)
+            ours.inventory, ours.threads, ours.operations, ours.reports, ours.tracer = (
+                registry,
+                store,
                 operations,
-                steering,
                 told,
                 tracer,
-                partial(configured.configuration, context.settings),
             )
             try:
                 await app.run(http, stop=context.stop, ready=context.ready)
@@ -72,6 +74,15 @@ def _follow(objects: Objects, steering: Steering, registry: Registry) -> None:
     """Routing and prices are those of `llm.config` from now on."""
     steering.follow(objects)
     registry.follow(objects.table(PRICE_OVERRIDES))
+
+
+def _govern(context: Context, ours: Gateway, governed: ConfigLog, steering: Steering) -> None:
+    """What is changed while it runs, and what operators are told of the rest."""
+    from sluice import configured
+
+    ours.govern(governed, context.settings.tables.guardrails)
+    ours.routing, ours.switches = steering, switches.switches(context.settings)
+    ours.configured = partial(configured.configuration, context.settings)
 
 
 async def streams(context: Context) -> None:

@@ -134,7 +134,15 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/gomodel/test_scenarios_admin.py",
         "seen in what providers are sent",
     ),
+    **dict.fromkeys(
+        (
+            *("ingress/api/admin_aliases.py", "ingress/api/admin_models.py"),
+            "ingress/api/admin_switches.py",
+        ),
+        ("tests/gomodel/test_scenarios_models.py", "asked as an operator asks"),
+    ),
     "ingress/api/admin_budgets.py": ("tests/e2e/test_budgets.py", "seen in who is refused"),
+    "schemas/models.py": ("tests/gomodel/test_scenarios_models.py", "told of each model"),
     "schemas/keys.py": ("tests/ingress/test_auth.py", "a value is one that is known again"),
     "ingress/keys.py": ("tests/ingress/test_auth.py", "one half of who may ask"),
     "ingress/admin.py": ("tests/e2e/test_keys.py", "seen in what its routes answer"),

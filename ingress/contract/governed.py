@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ingress.api.admin_aliases import AliasFields, AliasView
 from ingress.api.admin_audit import ASKED
 from ingress.api.admin_budgets import BudgetFields, BudgetReset, LimitFields, ResetConfirmation
 from ingress.api.admin_cache import MEANT, OF_DAYS
 from ingress.api.admin_guardrails import GuardrailFields
 from ingress.api.admin_keys import KeyFields, Rotation
+from ingress.api.admin_models import CategoryCount, ModelView
 from ingress.api.admin_prices import PriceFields, PriceView
 from ingress.api.admin_usage import TIME, WHERE
 from ingress.api.admin_workflows import WorkflowFields
@@ -134,6 +136,22 @@ _ROUTING = {
     ),
     f"DELETE {ROOT}/routing/{{name}}": _about("deleteRoutingSet", "Routing", _GONE, **_OWN),
 }
+_MODELS = {
+    f"GET {ROOT}/models": _about(
+        "listAllModels", "Models", _got(list[ModelView]), role="analyst", query=("category",)
+    ),
+    f"GET {ROOT}/models/categories": _about(
+        "listModelCategories", "Models", _got(list[CategoryCount]), role="analyst"
+    ),
+    f"GET {ROOT}/aliases": _about("listAliases", "Models", _got(list[AliasView]), role="analyst"),
+    f"GET {ROOT}/aliases/{{name}}": _about(
+        "getAlias", "Models", _got(AliasView, etag=True), role="analyst"
+    ),
+    f"PUT {ROOT}/aliases/{{name}}": _about(
+        "setAlias", "Models", _set(AliasView), body=AliasFields, **_OWN
+    ),
+    f"DELETE {ROOT}/aliases/{{name}}": _about("deleteAlias", "Models", _GONE, **_OWN),
+}
 _PURGED = Told(202, "Every worker does it as it reads of it.", Purge)
 _CACHE = {
     f"GET {ROOT}/cache/overview": _about(
@@ -167,6 +185,9 @@ _USAGE = {
     f"GET {ROOT}/audit/log": _page("listAudit", "Audit", used.AuditPage, "analyst", ASKED),
     f"GET {ROOT}/audit/log/{{name}}": _about(
         "getAudit", "Audit", _got(used.AuditDetail), role="analyst"
+    ),
+    f"GET {ROOT}/audit/conversation": _about(
+        "getThread", "Audit", _got(used.Thread), role="analyst", query=("log_id", "thread limit")
     ),
 }
 _SPAN = ("since",)
@@ -205,7 +226,12 @@ _LOG = {
         "getExchange", "Log", _got(Exchange), role="analyst"
     ),
 }
-_SETTINGS = {f"GET {ROOT}/settings": _about("getSettings", "Settings", _got(Configuration))}
+_SETTINGS = {
+    f"GET {ROOT}/settings": _about("getSettings", "Settings", _got(Configuration)),
+    f"GET {ROOT}/dashboard/config": _about(
+        "getSwitches", "Settings", _got(dict[str, str]), role="analyst"
+    ),
+}
 _PAGES = (Told(200, "A page, or a file of it.", None, ("text/html", "*/*"), _ETAG),)
 _DASHBOARD = {
     "GET /admin/dashboard": About(
@@ -225,6 +251,6 @@ _DASHBOARD = {
         public=True,
     ),
 }
-GOVERNED: dict[str, About] = (_KEYS | _BUDGETS | _PRICES | _GUARDRAILS | _ROUTING | _CACHE) | (
-    _USAGE | _LOG | _SETTINGS | _DASHBOARD
+GOVERNED: dict[str, About] = (_KEYS | _BUDGETS | _GUARDRAILS | _ROUTING | _MODELS | _CACHE) | (
+    _PRICES | _USAGE | _LOG | _SETTINGS | _DASHBOARD
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ingress.api.admin_usage import HITS
+from ingress.categories import CATEGORIES, EVERY as EVERY_KIND
+from ingress.conversation import LIMIT as THREAD_LIMIT, MOST as THREAD_MOST
 from ingress.lasting import DISCONNECT, EVENT_IDS, ON_DISCONNECT
 from ingress.listing import LIMIT, MOST
 from ingress.periods import DAYS, INTERVALS, MOST_DAYS
@@ -54,6 +56,12 @@ QUERY: dict[str, tuple[str, Json]] = {
     "request": ("Of the request of this id.", TEXT),
     "since": ("Not before: an age (`2h`), a date, or RFC 3339.", TEXT),
     "until": ("Before: the same.", TEXT),
+    "log_id": ("An entry of the audit log; its thread is meant.", TEXT),
+    "thread limit": ("How many at most.", _number(THREAD_MOST, 1, THREAD_LIMIT)),
+    "category": (
+        "Only models of this category.",
+        {"enum": list(CATEGORIES), "default": EVERY_KIND},
+    ),
     "letters limit": ("How many at most.", _number(1000, 0, 100)),
     "bodies": ("With the request and its answer.", FLAG | {"default": "false"}),
     "wait": ("Seconds to wait for its end.", _number(60, 0, 10)),

@@ -124,6 +124,7 @@ class AuditEntry(Struct, kw_only=True):
     provider: str | None
     provider_name: str | None
     alias_used: bool
+    workflow_version_id: str | None
     cache_type: str | None
     status_code: int
     outcome: str
@@ -164,3 +165,10 @@ class AuditDetail(AuditEntry, kw_only=True):
     """One request with its bodies, in `data`, and the whole document."""
 
     exchange: Exchange
+
+
+class Thread(Struct, kw_only=True):
+    """Requests that went on with each other, the oldest first, with their bodies in `data`."""
+
+    anchor_id: str
+    entries: list[AuditEntry]

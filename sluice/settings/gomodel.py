@@ -181,7 +181,7 @@ HONOURED = {
     "GOMODEL_CACHE_DIR": "by default in `SLUICE_DATA_DIR`",
     "MODELS_ENABLED_BY_DEFAULT": "",
     "MODEL_OVERRIDES_ENABLED": "overrides stand in `config.yaml`",
-    "KEEP_ONLY_ALIASES_AT_MODELS_ENDPOINT": "aliases stand in `config.yaml`",
+    "KEEP_ONLY_ALIASES_AT_MODELS_ENDPOINT": "",
     "CONFIGURED_PROVIDER_MODELS_MODE": "in `fallback` configured models stay in the list beside the"
     " provider's",
     "STORAGE_TYPE": "also `jsonl`",
@@ -197,6 +197,7 @@ HONOURED = {
     " `LOGGING_RETENTION_DAYS`",
     "ENFORCE_RETURNING_USAGE_DATA": "the additional chunk is hidden from callers that did not ask"
     " for it",
+    "GUARDRAILS_ENABLED": "where no workflow says otherwise, all rules of `config.yaml` apply",
     "<VENDOR>[_<NAME>]_API_KEY": "an instance without the key that it needs is left out and told",
     "<VENDOR>[_<NAME>]_BASE_URL": "`GEMINI_BASE_URL` is Gemini's own API by default; one that ends in"
     " `/openai` is its OpenAI-compatible side, as in GoModel",

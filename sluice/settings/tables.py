@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from providers.aliases import Alias, AliasTarget
 from providers.configured import Given, fields_of
 from providers.vendors import VENDORS
+from schemas.aliases import Alias, AliasTarget
 from schemas.guardrails import Guardrail
 from schemas.prices import Metadata, Pricing
 from sluice.settings import guardrail_rules, routes

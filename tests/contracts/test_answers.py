@@ -12,7 +12,7 @@ from pymongo import MongoClient
 
 from schemas.clock import SystemClock
 from schemas.errors import StoreUnavailable
-from schemas.kept import AnswerStore, Kept
+from schemas.kept import Answers, Kept
 from sinks.base import Keeping, Sink
 from sinks.config import SinkConfig
 from sinks.mongodb_answers import MongoDBAnswers
@@ -22,7 +22,7 @@ from sinks.sqlite_answers import SQLiteAnswers
 from sinks.stores import SINKS
 
 
-def store(config: SinkConfig) -> AnswerStore:
+def store(config: SinkConfig) -> Answers:
     match config.storage_type:
         case "sqlite":
             return SQLiteAnswers(config.sqlite_path)
@@ -187,3 +187,20 @@ async def test_a_deletion_is_remembered(subject: Subject, name: str) -> None:
     assert await subject.answers.deleted(name)
     assert not await subject.answers.deleted("resp_2")
     assert not await subject.answers.deleted("resp_3")
+
+
+async def test_what_goes_on_with_a_response(subject: Subject) -> None:
+    """The requests that name it, the oldest first, as many as are asked for; deleted ones are gone."""
+    later = "2026-01-01T00:00:01.000000Z"
+    await subject.keep(
+        answer(1),
+        answer(3, previous_id="resp_1", created_at=later),
+        answer(2, previous_id="resp_1"),
+        answer(4, previous_id="resp_2"),
+    )
+
+    assert list(await subject.answers.continuing("resp_1", 9)) == ["request-2", "request-3"]
+    assert list(await subject.answers.continuing("resp_1", 1)) == ["request-2"]
+    await subject.answers.delete("resp_2")
+    assert list(await subject.answers.continuing("resp_1", 9)) == ["request-3"]
+    assert list(await subject.answers.continuing("resp_4", 9)) == []

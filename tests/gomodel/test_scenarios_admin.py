@@ -3,24 +3,13 @@ S89."""
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from tests.gomodel.world import SECONDS, Json, World, error_of
+from tests.gomodel.world import ADMIN, Json, World, becomes, error_of
 
-ADMIN = "/admin/api/v1"
 MODEL = "openai/gpt-4o-mini"
-
-
-def becomes(found: Callable[[], Any]) -> Any:
-    """What that finds, as soon as it is something: sinks and other processes come a moment later."""
-    deadline = time.monotonic() + SECONDS
-    while not (value := found()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return value
 
 
 def asked(world: World, path: str, name: str) -> None:
@@ -177,7 +166,8 @@ def test_gm_s87_gm_s88_gm_s89_a_budget_is_enforced(world: World) -> None:
     assert put(world, "budgets/%2Fs87/daily", {"tokens": 1}).status_code == 200
 
     def refusal() -> httpx.Response | None:
-        body = {"model": MODEL, "messages": [{"role": "user", "content": "Too dear"}]}
+        # An answer from the cache would cost nothing.
+        body = {"model": MODEL, "messages": [turn("user", f"Too dear at {time.time_ns()}")]}
         answer = world.post("/v1/chat/completions", body, x_gomodel_user_path="/s87/team")
         return answer if answer.status_code == 429 else None
 

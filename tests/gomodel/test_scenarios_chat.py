@@ -127,7 +127,7 @@ def test_gm_s23_a_picture_by_its_url(world: World, model: str) -> None:
         pytest.param("careful", "claude-sonnet-4-6", id="s25"),
     ],
 )
-def test_gm_s13_gm_s14_gm_s24_gm_s25_chat_by_an_alias(world: World, alias: str, model: str) -> None:
+def test_gm_s24_gm_s25_chat_by_an_alias(world: World, alias: str, model: str) -> None:
     """An alias of `config.yaml` calls its target, plain and streamed."""
     assert said(world.chat(alias, f"Say {alias}")) == f"Say {alias}"
     assert words(world.chat(alias, f"Stream {alias}", stream=True)) == f"Stream {alias}"

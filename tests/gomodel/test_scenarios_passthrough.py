@@ -104,10 +104,10 @@ def test_gm_s62_passthrough_to_a_provider_that_is_not_enabled(world: World) -> N
 def test_gm_s10_gm_s55_what_is_stored(world: World, stream: bool) -> None:
     """Every request is a document: who asked what of whom, what came of it, and what it took. In SQLite
     and in MongoDB it is the same."""
-    name = f"gm-s10-{stream}"
+    name, text = f"gm-s10-{stream}", f"Store s10-{stream}"
     asked = {
         "model": "smart",
-        "messages": [{"role": "user", "content": "Store s10"}],
+        "messages": [{"role": "user", "content": text}],
         "stream": stream,
     }
     answer = world.post(
@@ -125,7 +125,7 @@ def test_gm_s10_gm_s55_what_is_stored(world: World, stream: bool) -> None:
     assert found["usage"]["input_tokens"] == found["usage"]["output_tokens"] == 2
     assert found["request"]["body"] == asked
     choice = found["response"]["body"]["choices"][0]
-    assert choice["message"]["content"] == "Store s10"
+    assert choice["message"]["content"] == text
     assert found["finish_reason"] == choice["finish_reason"] == "stop"
     assert found["timings"]["total"] >= found["timings"]["upstream"] > 0
     (attempt,) = found["attempts"]

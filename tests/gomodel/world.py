@@ -23,6 +23,7 @@ from tests.gateway import Background
 from tests.stack import Process, Stack
 
 KEY = "sk-gomodel-master"
+ADMIN = "/admin/api/v1"
 SECONDS = 30.0
 SLOTS = 16  # of ingress processes; each may be used once
 Json = dict[str, Any]
@@ -38,6 +39,11 @@ ALIASES = """
 aliases:
   smart: {target_model: gpt-4o-mini, target_provider: openai, description: OpenAI's}
   careful: {target_model: claude-sonnet-4-6, target_provider: anthropic}
+models:
+  text-embedding-3-small: {modes: [embedding]}
+  gemini-embedding-001: {modes: [embedding]}
+model_overrides:
+  xai/grok-3-mini: [/]
 """
 
 
@@ -52,6 +58,18 @@ class World(Struct):
 
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         return self.client.post(path, json=body, headers=named(headers))
+
+    def put(self, path: str, body: Any) -> httpx.Response:
+        return self.client.put(path, json=body)
+
+    def delete(self, path: str) -> httpx.Response:
+        return self.client.delete(path)
+
+    def told(self, path: str, **query: str) -> Any:
+        """What the admin API answers below its prefix."""
+        answer = self.client.get(f"{ADMIN}/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.client.get(path, headers=named(headers))
@@ -111,6 +129,15 @@ class World(Struct):
         )
         assert done.returncode == 2, done.stderr
         return done.stderr
+
+
+def becomes(found: Callable[[], Any]) -> Any:
+    """What that finds, as soon as it is something: sinks and other processes come a moment later."""
+    deadline = time.monotonic() + SECONDS
+    while not (value := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return value
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
@@ -192,6 +219,7 @@ async def _started(
         "GOMODEL_MASTER_KEY": KEY,
         "SLUICE_REPLY_PARTITIONS": str(SLOTS),
         "GUARDRAILS_ENABLED": "true",
+        "RESPONSE_CACHE_SIMPLE_ENABLED": "true",
     }
     if mongodb:
         env |= {"STORAGE_TYPE": "mongodb", "MONGODB_URL": mongodb, "MONGODB_DATABASE": database}

@@ -9,12 +9,12 @@ import pytest
 from aiohttp import web
 
 from providers import snapshot
-from providers.aliases import Alias, AliasTarget
 from providers.config import RegistryConfig, TransportConfig
 from providers.instances import Instance, instances, make_instance
 from providers.registry import Registry
 from providers.transport import Transport
 from providers.vendors import VENDORS
+from schemas.aliases import Alias, AliasTarget
 from schemas.errors import InvalidRequest, ModelAccessDenied, ModelNotFound
 from schemas.models import Model
 from schemas.prices import Metadata, Pricing

@@ -73,7 +73,8 @@ async def test_tables_of_a_newer_program_are_left_alone(postgres_schema: str) ->
     sink = sink_at(postgres_schema)
     await sink.open()
     await sink.close()
-    assert fetch(postgres_schema, "SELECT version FROM sluice_schema") == [(len(MIGRATIONS),)]
+    versions = fetch(postgres_schema, "SELECT version FROM sluice_schema ORDER BY version")
+    assert versions == [(number,) for number in range(1, len(MIGRATIONS) + 1)]
     fetch(postgres_schema, "UPDATE sluice_schema SET version = 99")
     sink = sink_at(postgres_schema)
     with pytest.raises(Backpressure, match=r"schema version 99.*newer Sluice"):

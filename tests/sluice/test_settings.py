@@ -370,7 +370,7 @@ def test_the_simulated_provider_is_an_instance(tmp_path: Path) -> None:
 
 def test_what_no_variable_can_say(tmp_path: Path) -> None:
     """Aliases, allow-lists, prices and metadata, in the forms that docs/settings.md shows."""
-    from providers.aliases import Alias, AliasTarget
+    from schemas.aliases import Alias, AliasTarget
     from schemas.prices import Metadata, Pricing
 
     write(

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from schemas.aliases import ALIASES, Alias, AliasTarget
 from schemas.errors import InvalidRequest
 from schemas.objects import Objects, record
 from schemas.routing_sets import ROUTING, RoutingSet
@@ -35,7 +36,7 @@ class World:
         self.write(FILE)
         self.now: Steer | None = None
         self.steering = Steering(load({}, folder), self._apply)
-        self.objects = Objects((ROUTING,))
+        self.objects = Objects((ROUTING, ALIASES))
         self.steering.follow(self.objects)
         self._version = 0
 
@@ -49,6 +50,14 @@ class World:
     def put(self, name: str, found: RoutingSet | None) -> None:
         self._version += 1
         key, value, headers = record(ROUTING, name, found, self._version, self._version - 1)
+        self.objects.take(key, value, dict(headers))
+
+    def name(self, name: str, target: str | None, *, enabled: bool = True) -> None:
+        """An alias as the admin API sets it; without a target it is gone."""
+        self._version += 1
+        targets = (AliasTarget(target or ""),)
+        found = Alias(name=name, targets=targets, enabled=enabled) if target else None
+        key, value, headers = record(ALIASES, name, found, self._version, self._version - 1)
         self.objects.take(key, value, dict(headers))
 
     @property
@@ -138,4 +147,22 @@ def test_rules_that_cannot_be_used_change_nothing(world: World) -> None:
     steering.follow(world.objects)
     world.put("a", made(rules=[{"name": "a", "use": "sim/a"}]))
 
-    assert steering._sets == {}
+    assert steering._sources.sets == {}
+
+
+def test_single_aliases_come_before_sets_and_the_file(world: World) -> None:
+    """Each name has one source, and is told with it; without it the next one counts again."""
+    world.put("a", made(aliases={"x": "sim/set", "y": "sim/set"}))
+    world.name("x", "sim/own")
+    world.name("team/new", "sim/own", enabled=False)
+
+    assert world.aliases == {"x": "sim/own", "y": "sim/set", "team/new": "sim/own"}
+    told = {each.alias.name: (each.source, each.alias.enabled) for each in world.steering.aliases()}
+    assert told == {
+        "team/new": ("admin", False),
+        "x": ("admin", True),
+        "y": ("routing/a", True),
+    }
+    world.name("x", None)
+    world.put("a", None)
+    assert world.aliases == {"x": "sim/file", "y": "sim/file", "team/new": "sim/own"}

@@ -1,8 +1,11 @@
-"""Names of our own for models."""
+"""Names of our own for models: those of `config.yaml`, of sets on `llm.config`, and those that the admin API
+has set there one by one."""
 
 from __future__ import annotations
 
 from msgspec import Struct
+
+from schemas.objects import Kind
 
 
 class AliasTarget(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,3 +23,15 @@ class Alias(Struct, frozen=True, kw_only=True):
     targets: tuple[AliasTarget, ...]
     description: str | None = None
     enabled: bool = True
+    created_at: str | None = None  # RFC 3339; only of those that the admin API has set
+    updated_at: str | None = None
+
+
+class AliasInForce(Struct, frozen=True):
+    """An alias as it is in force, and who says so: `admin`, `routing/<set>` or `config.yaml`."""
+
+    alias: Alias
+    source: str
+
+
+ALIASES: Kind[Alias] = Kind("aliases", Alias)
