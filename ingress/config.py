@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ingress.lasting import OnDisconnect
 from schemas.identity import Sharing
-from schemas.redaction import NOTHING, Redaction
+from schemas.redaction import STANDARD, Redaction
 
 ANY_ORIGIN = "*"
 
@@ -46,7 +46,7 @@ class IngressConfig(Struct, frozen=True, kw_only=True):
     shutdown_timeout: float = 30.0
     on_disconnect: OnDisconnect = "cancel"  # for requests that do not say it
     drop_params: bool = False  # what a provider cannot be told may be left out
-    redaction: Redaction = NOTHING  # what is hidden of exchanges that are shown
+    redaction: Redaction = STANDARD  # what is hidden of exchanges that are shown
     sharing: Sharing | None = None  # which requests may have each other's answers; None: none
     max_lag_seconds: float = 60.0  # expected wait in the queue above which requests are refused
     cors: CorsConfig | None = None  # None: nothing is said to browsers

@@ -105,6 +105,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
         None  # part of an id, a model, a provider or a user path; case does not matter
     )
     before: tuple[str, str] | None = None
+    # The same for those who read the oldest first.
+    after: tuple[str, str] | None = None
     offset: int = 0
     limit: int = 50
 
@@ -133,6 +135,20 @@ class Reports(Protocol):
 
     async def one(self, request_id: str) -> Raw | None:
         """The whole document as JSON; None if it is not there."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Pages(Protocol):
+    """A store of which everything can be read. Raises StoreUnavailable."""
+
+    async def after(self, wanted: Wanted) -> list[Raw]:
+        """Whole documents, the oldest first; none behind the last one."""
+        ...
+
+    async def count(self, wanted: Wanted) -> int:
+        """How many there are, all of them."""
         ...
 
     async def close(self) -> None: ...

@@ -87,6 +87,12 @@ class Redaction(Struct, frozen=True):
 
 
 NOTHING = Redaction()
+# Where credentials and sessions stand.
+SECRET_HEADERS = (
+    *("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key"),
+    *("cookie", "set-cookie", "x-auth-token", "x-access-token", "x-gomodel-key"),
+)
+STANDARD = Redaction(frozenset(SECRET_HEADERS))
 _NOT_SHOWN = Body(Raw(_encode("[NOT STORED]")), "text", "text/plain")
 
 

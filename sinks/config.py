@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas.redaction import NOTHING, Redaction
+from schemas.redaction import STANDARD, Redaction
 
 StorageType = Literal["mongodb", "postgresql", "sqlite", "jsonl"]
 
@@ -23,7 +23,7 @@ class SinkConfig(Struct, frozen=True, kw_only=True):
     jsonl_path: str = "data/exchanges.jsonl"
     bodies: bool = True  # LOGGING_ENABLED: store bodies and headers
     body_limit: int = 1 << 20  # a longer body is cut and marked
-    redaction: Redaction = NOTHING  # what of bodies and headers is hidden
+    redaction: Redaction = STANDARD  # what of bodies and headers is hidden
     retention_days: int = 30  # 0 keeps for ever
     usage_retention_days: int = 400  # of the sums by hour and day
     batch_size: int = 500

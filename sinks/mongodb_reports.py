@@ -79,6 +79,22 @@ class MongoDBReports:
             raise StoreUnavailable from error
         return None if found is None else _json(found)
 
+    async def after(self, wanted: Wanted) -> list[Raw]:
+        query = _after(_listed(wanted), wanted.after)
+        cursor = self._database[EXCHANGES].find(query, {WRITTEN_BY: 0})
+        cursor = cursor.sort([("created_at", 1), ("_id", 1)]).limit(wanted.limit)
+        try:
+            return [_json(each) async for each in cursor]
+        except PyMongoError as error:
+            raise StoreUnavailable from error
+
+    async def count(self, wanted: Wanted) -> int:
+        query = _after(_listed(wanted), wanted.after)
+        try:
+            return await self._database[EXCHANGES].count_documents(query)
+        except PyMongoError as error:
+            raise StoreUnavailable from error
+
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
@@ -148,11 +164,19 @@ def _below(path: str | None) -> Json:
 
 
 def _before(query: Json, place: tuple[str, str] | None) -> Json:
+    return _beyond(query, "$lt", place)
+
+
+def _after(query: Json, place: tuple[str, str] | None) -> Json:
+    return _beyond(query, "$gt", place)
+
+
+def _beyond(query: Json, side: str, place: tuple[str, str] | None) -> Json:
     if place is None:
         return query
     moment = _moment(place[0])
-    older = [{"created_at": {"$lt": moment}}, {"created_at": moment, "_id": {"$lt": place[1]}}]
-    return {"$and": [query, {"$or": older}]}
+    beyond = [{"created_at": {side: moment}}, {"created_at": moment, "_id": {side: place[1]}}]
+    return {"$and": [query, {"$or": beyond}]}
 
 
 def _moment(text: str) -> datetime:

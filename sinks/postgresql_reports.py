@@ -13,6 +13,7 @@ SPEECH = sql.Speech(
     moment=lambda value: f"{value}::text::timestamptz",
     start="""to_char(start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')""",
     contains=lambda column, value: f"strpos(lower({column}), lower({value}::text)) > 0",
+    whole="document::text",
     head="(document #- '{request,body}' #- '{response,body}')::text",
 )
 
@@ -44,6 +45,17 @@ class PostgreSQLReports:
         async with self._pool.connection() as connection:
             found: str | None = await connection.fetchval(statement, request_id)
         return None if found is None else Raw(found.encode())
+
+    async def after(self, wanted: Wanted) -> list[Raw]:
+        statement, given = sql.after(wanted, SPEECH)
+        async with self._pool.connection() as connection:
+            return [Raw(row[0].encode()) for row in await connection.fetch(statement, *given)]
+
+    async def count(self, wanted: Wanted) -> int:
+        statement, given = sql.count_after(wanted, SPEECH)
+        async with self._pool.connection() as connection:
+            found: int = await connection.fetchval(statement, *given)
+        return found
 
     async def close(self) -> None:
         await self._pool.close()

@@ -18,7 +18,7 @@ from sinks import tracing
 from sinks.backoff import Backoff, stopped_within
 from sinks.base import Refused, Sink
 from sinks.batches import Batch, batch
-from sinks.config import SinkConfig
+from sinks.config import SinkConfig, StorageType
 from sinks.consumer import Consumer
 from sinks.dead_letters import publish
 from sinks.heartbeats import Heartbeats
@@ -79,6 +79,16 @@ class Runner:
                 for p, lag in self._heartbeats.lag.items()
             ],
         )
+
+    @property
+    def store(self) -> StorageType:
+        """Its name."""
+        return self._config.storage_type
+
+    @property
+    def lag(self) -> dict[int, int]:
+        """Records behind the end by partition, as of the last heartbeat."""
+        return self._heartbeats.lag
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
         """See run(). Closes the sink at the end."""

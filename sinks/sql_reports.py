@@ -21,6 +21,7 @@ class Speech(Struct, frozen=True):
     contains: Callable[
         [str, str], str
     ]  # whether a column has a value in it, in upper or lower case
+    whole: str  # a document
     head: str  # a document without the content of its bodies
 
 
@@ -118,6 +119,31 @@ def count(wanted: Wanted, speech: Speech) -> tuple[str, list[object]]:
     found = _listed(wanted, speech)
     rows = f"SELECT 1 FROM exchanges{found.where} LIMIT {COUNTED + 1}"
     return f"SELECT count(*) FROM ({rows}) AS counted", found.given
+
+
+def after(wanted: Wanted, speech: Speech) -> tuple[str, list[object]]:
+    """Whole documents as JSON text, the oldest first."""
+    found = _behind(wanted, speech)
+    limit = found.value(wanted.limit)
+    statement = (
+        f"SELECT {speech.whole} FROM exchanges{found.where}"
+        f" ORDER BY created_at, request_id LIMIT {limit}"
+    )
+    return statement, found.given
+
+
+def count_after(wanted: Wanted, speech: Speech) -> tuple[str, list[object]]:
+    """How many these are on all pages."""
+    found = _behind(wanted, speech)
+    return f"SELECT count(*) FROM exchanges{found.where}", found.given
+
+
+def _behind(wanted: Wanted, speech: Speech) -> Statement:
+    found = _listed(wanted, speech)
+    if wanted.after is not None:
+        moment, request_id = map(found.value, wanted.after)
+        found.add(f"(created_at, request_id) > ({speech.moment(moment)}, {request_id})")
+    return found
 
 
 def _listed(wanted: Wanted, speech: Speech) -> Statement:

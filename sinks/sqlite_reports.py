@@ -23,6 +23,7 @@ SPEECH = sql.Speech(
     moment=lambda value: value,
     start="start",
     contains=lambda column, value: f"instr(lower({column}), lower({value})) > 0",
+    whole="document",
     head="json_remove(document, '$.request.body', '$.response.body')",
 )
 
@@ -51,6 +52,14 @@ class SQLiteReports:
         statement = "SELECT document FROM exchanges WHERE request_id = ?"
         found = await self._run(lambda: self._rows(statement, [request_id]))
         return Raw(found[0][0].encode()) if found else None
+
+    async def after(self, wanted: Wanted) -> list[Raw]:
+        found = await self._run(lambda: self._rows(*sql.after(wanted, SPEECH)))
+        return [Raw(text.encode()) for (text,) in found]
+
+    async def count(self, wanted: Wanted) -> int:
+        found = await self._run(lambda: self._rows(*sql.count_after(wanted, SPEECH)))
+        return int(found[0][0]) if found else 0
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from schemas.analytics import NoReports, Reports
+from schemas.analytics import NoReports, Pages, Reports
 from sluice.process import Context
 from sluice.settings import Settings, configs, work
+
+if TYPE_CHECKING:
+    from sinks.mongodb_reports import MongoDBReports
+    from sinks.postgresql_reports import PostgreSQLReports
+    from sinks.sqlite_reports import SQLiteReports
 
 
 @asynccontextmanager
@@ -21,6 +27,15 @@ async def reports(context: Context) -> AsyncIterator[Reports]:
 
 
 def _store(settings: Settings) -> Reports:
+    return _readable(settings) or NoReports()
+
+
+def pages(settings: Settings) -> Pages | None:
+    """The same store, to be read whole; None if it is one of lines. To be closed by whoever asks."""
+    return _readable(settings)
+
+
+def _readable(settings: Settings) -> MongoDBReports | PostgreSQLReports | SQLiteReports | None:
     kind = configs.storage_type(settings)
     if kind == "mongodb" and (url := settings[work.MONGODB_URL]):
         from sinks.mongodb_reports import MongoDBReports  # costs memory only where it is used
@@ -35,4 +50,4 @@ def _store(settings: Settings) -> Reports:
         from sinks.sqlite_reports import SQLiteReports
 
         return SQLiteReports(configs.sqlite_path(settings))
-    return NoReports()
+    return None

@@ -8,9 +8,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from schemas.price_overrides import PRICE_OVERRIDES
 from sluice.process import CannotStart, Context
-from sluice.settings import configs, gateway, kafka as kafka_rows, switches
+from sluice.settings import configs, gateway, kafka as kafka_rows, switches, work
 
 if TYPE_CHECKING:
     from ingress.gateway import Gateway
@@ -157,7 +159,7 @@ async def streams(context: Context) -> None:
 
 async def sinks(context: Context) -> None:
     """Kafka in, stores out."""
-    from sinks import runner
+    from sinks.several import Several
     from sluice import connections, tracing
 
     kafka = connections.kafka_config(context.settings)
@@ -165,9 +167,12 @@ async def sinks(context: Context) -> None:
         if not await connections.topics_made(context, kafka):
             return
         config = configs.sink_config(context.settings)
-        sink = runner.made(config, kafka, context.clock, context.metrics)
-        async with tracing.tracer(context, "sinks") as sink.tracer:
-            await sink.run(context.stop, lambda: context.ready(""))
+        stores = context.settings[work.SINKS] or (config.storage_type,)
+        each = [replace(config, storage_type=store) for store in stores]
+        several = Several(each, kafka, context.clock, context.metrics)
+        async with tracing.tracer(context, "sinks") as tracer:
+            several.trace(tracer)
+            await several.run(context.stop, lambda: context.ready(""))
 
 
 async def broker(context: Context) -> None:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("topics", "Create or describe the Kafka topics."),
     "dlq": ("dlq", "List, show and redrive dead letters."),
     "replay": ("replay", "Run recorded requests again on another model, and compare."),
+    "export": ("export", "Write stored exchanges as lines of JSON."),
     "requests": ("requests", "Show where a request stands, or cancel it."),
     "tail": ("tail", "Follow the outcomes as they come, one line each."),
     "keys": ("keys", "List, create, rotate and deactivate managed keys."),

@@ -262,6 +262,8 @@ def storage_type(settings: Settings) -> StorageType:
     """The store, chosen by what is configured if it is not named."""
     if (named := settings[work.STORAGE_TYPE]) is not None:
         return named
+    if stores := settings[work.SINKS]:
+        return stores[0]
     if settings[work.MONGODB_URL]:
         return "mongodb"
     return "postgresql" if settings[work.POSTGRES_URL] else "sqlite"

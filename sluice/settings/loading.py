@@ -186,6 +186,7 @@ def _contradictions(settings: Settings) -> list[str]:
         *spool.contradictions(settings),
         *semantic.contradictions(settings),
         *cors.contradictions(settings),
+        *work.contradictions(settings),
     ]
     if settings[work.STORAGE_TYPE] == "mongodb" and settings[work.MONGODB_URL] is None:
         problems.append("STORAGE_TYPE is mongodb, but MONGODB_URL is not set")

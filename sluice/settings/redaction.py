@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.redaction import Redaction, parsed
+from schemas.redaction import SECRET_HEADERS, Redaction, parsed
 from sluice.settings.kinds import Kind
 from sluice.settings.setting import Group, Setting
 
@@ -30,10 +30,7 @@ def _paths(text: str) -> tuple[str, ...]:
 HEADERS = Setting[tuple[str, ...]](
     name="SLUICE_REDACT_HEADERS",
     kind=Kind[tuple[str, ...]]("names of headers, separated by commas", _headers, ",".join),
-    default=(
-        *("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key"),
-        *("cookie", "set-cookie", "x-auth-token", "x-access-token", "x-gomodel-key"),
-    ),
+    default=SECRET_HEADERS,
     summary="Headers whose values are hidden in stored exchanges and wherever one is shown.",
 )
 PATHS = Setting[tuple[str, ...]](

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, get_args
 
 from sinks.config import SinkConfig, StorageType
 from sluice.settings.kinds import (
     BOOLEAN,
     PATH,
     TEXT,
+    Kind,
     choice,
     duration,
     integer,
@@ -18,6 +20,9 @@ from sluice.settings.kinds import (
 )
 from sluice.settings.setting import Group, Setting
 from streams.config import StreamsConfig
+
+if TYPE_CHECKING:
+    from sluice.settings.loading import Settings
 
 _SINK = SinkConfig()
 _STREAMS = StreamsConfig()
@@ -106,12 +111,29 @@ STALL_TIMEOUT = Setting(
     summary="A worker that is behind and gets nothing for so long ends itself to be restarted.",
 )
 
+
+def _stores(text: str) -> tuple[StorageType, ...]:
+    known = {str(each): each for each in get_args(StorageType)}
+    names = [each.strip() for each in text.split(",") if each.strip()]
+    if unknown := [each for each in names if each not in known]:
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(known)}")
+    return tuple(dict.fromkeys(known[each] for each in names))
+
+
 STORAGE_TYPE = Setting[StorageType | None](
     name="STORAGE_TYPE",
     kind=optional(choice(get_args(StorageType))),
     default=None,
     summary="Store of the exchanges.",
     unset="mongodb if `MONGODB_URL` is set, else postgresql if `POSTGRES_URL` is, else sqlite",
+)
+SINKS = Setting[tuple[StorageType, ...]](
+    name="SLUICE_SINKS",
+    kind=Kind("names of stores, separated by commas", _stores, ",".join),
+    default=(),
+    summary="Stores that are written at once, each at its own pace; the admin API reads `STORAGE_TYPE`, "
+    "which must be one of them.",
+    unset="the one of `STORAGE_TYPE`",
 )
 POSTGRES_URL = Setting[str | None](
     name="POSTGRES_URL",
@@ -210,6 +232,17 @@ REDIS_URL = Setting[str | None](
     summary="The Redis server in which workers share kept answers.",
 )
 
+
+def contradictions(settings: Settings) -> Iterator[str]:
+    """Stores that cannot be as they are set."""
+    stores, read = settings[SINKS], settings[STORAGE_TYPE]
+    if stores and read is not None and read not in stores:
+        yield f"STORAGE_TYPE={read} must be one of SLUICE_SINKS={','.join(stores)}: the API reads it"
+    for name, url_ in (("mongodb", MONGODB_URL), ("postgresql", POSTGRES_URL)):
+        if name in stores and settings[url_] is None:
+            yield f"SLUICE_SINKS has {name}: set {url_.name}, too"
+
+
 STREAMS_GROUP = Group(
     "Workers",
     (
@@ -222,7 +255,7 @@ STREAMS_GROUP = Group(
 STORES_GROUP = Group(
     "Stores",
     (
-        *(STORAGE_TYPE, SQLITE_PATH, JSONL_PATH, MONGODB_URL, MONGODB_DATABASE),
+        *(STORAGE_TYPE, SINKS, SQLITE_PATH, JSONL_PATH, MONGODB_URL, MONGODB_DATABASE),
         *(POSTGRES_URL, POSTGRES_MAX_CONNS),
         *(LOGGING_ENABLED, LOG_BODIES),
         *(
