@@ -304,7 +304,10 @@ async def come_and_go(stack: Stack, load: int) -> None:
     assert {each.ended for each in seen} == {"whole"}
     no_half_answer(seen)
     accounted_for_once(count)
-    assert count.repeated == set()
+    told = "\n".join(
+        f"worker {n}:\n{w.text()[-3000:]}" for n, w in enumerate((first, second, third))
+    )
+    assert count.repeated == set(), f"called twice: {sorted(count.repeated)}\n{told}"
     await third.stop()
 
 

@@ -6,14 +6,16 @@ from tests.crash.load import (
     accounted_for_once,
     asking_many,
     called,
+    cancel,
     come_and_go,
     forget_calls,
     no_half_answer,
     produce_many,
     settled,
     take_over,
+    upstream_calls,
 )
-from tests.stack import Stack
+from tests.stack import Stack, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,17 +56,26 @@ async def test_a_worker_dies_as_partitions_are_taken_from_it(stack: Stack) -> No
         "streams", SLUICE_FAULT_POINT="streams.revoked:2"
     )  # the first is its joining
     asking = asking_many(stack, [f"revoked-{index}" for index in range(40)], "sim-300")
-    await produce_many(stack, [f"revoked-direct-{index}" for index in range(10)], "sim-5000")
+    direct = [f"revoked-direct-{index}" for index in range(10)]
+    await produce_many(stack, direct, "sim-3600000")  # however long it takes the second one to join
     await called(stack, 50)
     second = await stack.start("streams")
     assert await dying.ended() == -9
     seen = await asking
+
+    async def called_again() -> bool:
+        calls = await upstream_calls(stack)
+        return all(calls[f"/kafka/{name}"] == 2 for name in direct)
+
+    await until(called_again, what="they run again")
+    for name in direct:
+        await cancel(stack, f"/kafka/{name}")
     count = await settled(stack)
 
     no_half_answer(seen)
     accounted_for_once(count)
     assert {name: calls for name, calls in count.calls.items() if calls > 2} == {}
-    assert {f"/kafka/revoked-direct-{index}" for index in range(10)} <= count.repeated
+    assert {f"/kafka/{name}" for name in direct} <= count.repeated
     await second.stop()
 
 
