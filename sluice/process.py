@@ -22,6 +22,7 @@ from schemas.metrics import Metrics
 from schemas.tasks import Tasks
 from sluice import telemetry
 from sluice.settings import Settings, gateway
+from sluice.settings.sources import share_the_cores
 from sluice.supervised import Supervision
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ def run(name: str, role: Role, settings: Settings) -> int:
         log.warning("fault_point_armed", point=point)
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*GC_THRESHOLDS)
+    share_the_cores()
     # Installed and not only run: aiokafka's consumer thread makes a loop of its own.
     uvloop.install()
     try:

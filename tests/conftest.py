@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from sluice.settings.sources import share_the_cores
 from tests import network, parallel, services
 from tests.brokers import BROKERS
 from tests.gateway import Gateway, gateway as running_gateway
 from tests.postgres import fetch
 
 network.install()
+share_the_cores()  # before numpy is loaded
 _numbers = itertools.count(1)
 # Of pytest-xdist; in the process that only divides the tests both are unset.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")

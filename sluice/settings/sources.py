@@ -60,6 +60,15 @@ class Sources(Struct):
         return None
 
 
+def share_the_cores() -> None:
+    """Numeric libraries read how many threads they may have where they are loaded: call it before.
+
+    The semantic cache's matrices have some tens of columns. OpenBLAS's threads took ten times the CPU
+    for them on two cores, and the cores are the requests'.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def process_environment() -> Mapping[str, str]:
     """The variables of this process."""
     return os.environ

@@ -41,7 +41,7 @@ from tests.providers.pairs import (
 )
 
 NO_ARGUMENTS = Raw(b'{"type":"object","properties":{}}')
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MEDIA: dict[Dialect, SearchStrategy[Text | Media]] = {
     "openai_responses": made.PLAIN | made.IMAGES | made.DOCUMENTS,
     "anthropic": made.PLAIN | made.IMAGES | made.DOCUMENTS,

@@ -195,7 +195,7 @@ def requests(draw: st.DrawFn) -> ChatRequest:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=80)
 @given(requests())
 def test_requests_are_the_same_again(chat: ChatRequest) -> None:
     """What is asked of a provider is what a caller of the dialect would have asked, and nothing is

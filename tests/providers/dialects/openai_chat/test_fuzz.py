@@ -121,7 +121,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(places(ASKED)), JSON)
 def test_a_member_of_a_request_is_anything(path: tuple[Any, ...], value: Any) -> None:
     """A request with anything anywhere is understood or refused with a name; and so it is for every
@@ -134,7 +134,7 @@ def test_a_member_of_a_request_is_anything(path: tuple[Any, ...], value: Any) ->
                 render(asked, dialect, drop=True)  # type: ignore[arg-type]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=40), st.integers(0, 2000))
 def test_bytes_in_a_request_are_anything(junk: bytes, at: int) -> None:
     """Any bytes are understood or refused."""
@@ -146,7 +146,7 @@ def test_bytes_in_a_request_are_anything(junk: bytes, at: int) -> None:
             parse(sent.replace(b'"messages"', b'"prompt"'), "openai_completions", drop=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(places(ANSWER)), JSON)
 def test_a_member_of_an_answer_is_anything(path: tuple[Any, ...], value: Any) -> None:
     """An answer with anything anywhere is told to every kind of caller, or is the provider's error."""
@@ -156,7 +156,7 @@ def test_a_member_of_an_answer_is_anything(path: tuple[Any, ...], value: Any) ->
     tell(b"data: " + event + b"\n\ndata: [DONE]\n\n", stream=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=40), st.integers(0, 1000))
 def test_bytes_in_an_answer_are_anything(junk: bytes, at: int) -> None:
     """Any bytes are an answer or the provider's error."""

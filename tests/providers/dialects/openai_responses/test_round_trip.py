@@ -321,7 +321,7 @@ def chats(draw: st.DrawFn) -> ChatRequest:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(chats())
 def test_requests_survive(chat: ChatRequest) -> None:
     """What the middle holds of a request of this dialect is the same after writing and reading it."""
@@ -344,7 +344,7 @@ ANSWER_PARTS: SearchStrategy[Any] = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ANSWER_PARTS, max_size=5), st.sampled_from(["stop", "length", "content_filter"]))
 def test_answers_survive(parts: list[Any], reason: str) -> None:
     """An answer of the middle, written whole or as a stream and read again, says the same."""
@@ -430,7 +430,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(SNIPPETS | st.binary(max_size=20), max_size=8))
 def test_no_stream_surprises(events: list[bytes]) -> None:
     """Whatever a provider streams, both decoders end with an outcome, never with another exception."""
@@ -444,7 +444,7 @@ def test_no_stream_surprises(events: list[bytes]) -> None:
         assert isinstance(end, Completed | Failed)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from(["output", "usage", "status", "error", "id"]), JSON) | JSON)
 def test_no_answer_surprises(value: Any) -> None:
     """Whatever a provider answers, both decoders end with an outcome."""
@@ -463,7 +463,7 @@ MEMBERS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(MEMBERS, JSON, max_size=3) | st.binary(max_size=30))
 def test_no_request_surprises(value: dict[str, Any] | bytes) -> None:
     """Whatever a caller sends is understood or refused as its mistake."""

@@ -62,7 +62,7 @@ class Run:
         self.decision = decision
         self.random = Random(seed)
         self.noise = noise
-        self.vectors: list[Vector] = []
+        self.vectors = np.empty((4_096, DIMENSION), np.float32)  # as many rows as there are keys
         self.keys: list[tuple[str, str]] = []  # text, group
         self.intents: dict[str, int] = {}
         self.asked = self.served = self.wrong = self.judged = 0
@@ -70,8 +70,8 @@ class Run:
     def ask(self, text: str, intent: int, vector: Vector) -> None:
         self.asked += 1
         neighbours: list[Neighbour] = []
-        if self.vectors:
-            similarities = np.array(self.vectors) @ vector
+        if self.keys:
+            similarities = self.vectors[: len(self.keys)] @ vector
             for at in np.argsort(-similarities)[:16]:
                 key_text, group = self.keys[at]
                 neighbours.append(Neighbour(str(at), group, key_text, b"", float(similarities[at])))
@@ -91,7 +91,7 @@ class Run:
             self.decision.refit()
         if lesson.keep:
             group = lesson.group or f"g{len(self.keys)}"
-            self.vectors.append(vector)
+            self.vectors[len(self.keys)] = vector
             self.keys.append((text, group))
             self.intents.setdefault(group, intent)
 

@@ -18,7 +18,7 @@ def test_nothing_is_served_before_anything_was_learnt() -> None:
     assert (verdict.serve, verdict.judged, verdict.reason) == (False, True, "unsure")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_budget_is_kept_and_spent(seed: int) -> None:
     """3,000 requests: not more than 1 % wrong, and not far less."""
     found = run(seed, 3_000)
@@ -38,7 +38,7 @@ def test_more_is_served_where_more_may_be_wrong() -> None:
 
 def test_small_namespaces_keep_it_too() -> None:
     """Of 1,000 requests each, none has more than 1.6 % wrong."""
-    runs = [run(seed, 1_000) for seed in range(10, 18)]
+    runs = [run(seed, 1_000) for seed in range(10, 15)]
 
     assert max(found.wrong for found in runs) <= 16
 
@@ -83,7 +83,7 @@ def test_what_was_learnt_is_taken_along() -> None:
         learnt = Learnt(worker)
         assert learnt.merge(saved)
         again = Run(Verified(Limits(), learnt, Random(1).random), 12)
-        again.vectors, again.keys = list(first.vectors), list(first.keys)
+        again.vectors, again.keys = first.vectors.copy(), list(first.keys)
         again.intents = dict(first.intents)
         assert again.decision.due
         again.decision.refit()
