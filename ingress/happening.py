@@ -10,7 +10,7 @@ from ingress.shown import Shown
 from schemas import headers as h
 from schemas.clock import rfc3339
 from schemas.exchange import SHOWN_TYPES, Attempt, Cached, ErrorInfo, Timings
-from schemas.requests import Position
+from schemas.requests import Position, request_id_of
 from schemas.usage import Usage
 
 
@@ -71,9 +71,9 @@ def started(record: ConsumerRecord[bytes, bytes]) -> Started | None:
         asked = _asked.decode(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         asked = _Asked()  # a body that is no JSON, or stands elsewhere
-    name = found.get(h.CE_ID) or f"{record.topic}:{record.partition}:{record.offset}".encode()
+    place = Position(record.topic, record.partition, record.offset)
     return Started(
-        _text(name) or "",
+        request_id_of(found, place),  # as its exchange will have it
         rfc3339(record.timestamp / 1000),
         record.topic,
         (_text(found.get(h.CE_TYPE)) or "").removeprefix("llm.request."),

@@ -12,15 +12,16 @@ import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from msgspec import Struct
 
-from ingress.happening import Finished, Seen, Started, finished, started
+from ingress.happening import Finished, Started, finished, started
 from ingress.processes import Flow, Processes
 from schemas.clock import Clock
 from schemas.kafka import KafkaConfig
 
 log = structlog.get_logger()
 
-STEP_MS = 250  # between two pieces of news
+STEP_MS = 500  # between two pieces of news
 ROWS = 100  # of each kind in one piece; what is more is only counted
 WAITING = 40  # pieces that one slow watcher may have waiting
 FLOW_EVERY = 2.0  # seconds
@@ -51,6 +52,16 @@ class Watcher:
             piece += event("lost", {"pieces": self.lost})
             self.lost = 0
         return piece
+
+
+class Rows(Struct, frozen=True):
+    """What happened in one step. Of `left_out` exchanges only the ids are told, so that nothing that ended
+    is shown as running; `more` counts them, and requests that are not told of."""
+
+    started: list[Started]
+    finished: list[Finished]
+    left_out: list[str]
+    more: int
 
 
 def event(name: str, data: object) -> bytes:
@@ -149,24 +160,28 @@ class Live:
 
     def _news(self, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
         topics = self._kafka.topics
-        begun: list[Started] = []
-        ended: list[Finished] = []
-        more = 0
+        requests: list[ConsumerRecord[bytes, bytes]] = []
+        exchanges: list[ConsumerRecord[bytes, bytes]] = []
         for record in records:
-            seen: Seen | None = None
             if record.topic == topics.control:
                 self._processes.receive(record)
-            elif record.topic == topics.exchanges:
-                if len(ended) < ROWS and (seen := finished(record)) is not None:
-                    ended.append(seen)
-                    continue
-                more += len(ended) >= ROWS
-            elif len(begun) < ROWS and (seen := started(record)) is not None:
-                begun.append(seen)
             else:
-                more += len(begun) >= ROWS
-        if begun or ended or more:
-            self._tell(event("rows", {"started": begun, "finished": ended, "more": more}))
+                (exchanges if record.topic == topics.exchanges else requests).append(record)
+        # An exchange's key is its request's id.
+        ids = [(record.key or b"").decode(errors="replace") for record in exchanges]
+        ended = [each for record in exchanges[:ROWS] if (each := finished(record)) is not None]
+        begun: list[Started] = []
+        over = {*ids}  # of these nobody needs to know that they began
+        left = len(requests)
+        for record in requests:
+            if len(begun) == ROWS:
+                break
+            left -= 1
+            if (seen := started(record)) is not None and seen.request_id not in over:
+                begun.append(seen)
+        if ended or begun or left or ids:
+            told = Rows(begun, ended, ids[ROWS:], left + len(ids[ROWS:]))
+            self._tell(event("rows", told))
 
     def _tell(self, piece: bytes) -> None:
         for watcher in self._watchers:

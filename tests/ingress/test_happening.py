@@ -28,22 +28,27 @@ def record(value: bytes | None, **headers: bytes) -> Any:
 
 
 def test_a_request_of_a_direct_producer() -> None:
-    """Nothing but a body: it is named by its place, and its model stands in the body."""
+    """Nothing but a body: it is named by its place, as its exchange will be, and its model stands in the
+    body."""
     found = started(record(b'{"model":"m","stream":true,"messages":[]}'))
 
     assert found is not None
-    assert (found.request_id, found.model, found.stream) == ("llm.requests:3:7", "m", True)
+    assert (found.request_id, found.model, found.stream) == ("llm.requests-3-7", "m", True)
     assert (found.user_path, found.created_at) == ("/kafka", "2023-11-14T22:13:20.000000Z")
 
 
 def test_a_request_of_the_ingress() -> None:
-    """Its id, operation and user path stand in headers."""
+    """Its id, which is its source's, operation and user path stand in headers."""
     found = started(
         record(b'{"model":"m"}', ce_id=b"id-1", ce_type=b"llm.request.embeddings", path=b"/a/b")
     )
 
     assert found is not None
-    assert (found.request_id, found.operation, found.user_path) == ("id-1", "embeddings", "/a/b")
+    assert (found.request_id, found.operation, found.user_path) == (
+        "/kafka/id-1",
+        "embeddings",
+        "/a/b",
+    )
 
 
 @pytest.mark.parametrize("value", [b"no json", b"\xff\xfe", b"[1]", b'{"model":7}', b""])

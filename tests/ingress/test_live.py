@@ -47,16 +47,12 @@ def flow(name: str, data: Any) -> Any:
     return data if heard and heard >= {"ingress", "streams", "sinks"} else None
 
 
-def both(request_id: str) -> Callable[[str, Any], Any]:
-    """How a request began and how it ended, which may be told at once."""
-    found: dict[str, Any] = {}
+def row(kind: str, request_id: str) -> Callable[[str, Any], Any]:
+    """What is told of a request that has started or finished."""
 
     def wanted(name: str, data: Any) -> Any:
-        for kind in ("started", "finished") if name == "rows" else ():
-            for each in data[kind]:
-                if each["request_id"] == request_id:
-                    found[kind] = each
-        return (found["started"], found["finished"]) if len(found) == 2 else None
+        rows = data[kind] if name == "rows" else ()
+        return next((each for each in rows if each["request_id"] == request_id), None)
 
     return wanted
 
@@ -64,18 +60,26 @@ def both(request_id: str) -> Callable[[str, Any], Any]:
 async def test_a_watcher_sees_what_another_ingress_takes_in(
     gateway: Gateway, client: httpx.AsyncClient
 ) -> None:
-    """A request is told of when it begins and when it ends, and its exchange can be opened from there."""
-    body = {"model": "sim-echo", "messages": [{"role": "user", "content": "Who is watching?"}]}
+    """A request that runs is told of before it ends, and when it ends; of one that is quick the end is enough.
+    Its exchange can be opened from there."""
+    chat, messages = "/v1/chat/completions", [{"role": "user", "content": "Who is watching?"}]
+    body = {"model": "sim-echo", "messages": messages}
+    long = {"model": "sim-20-lorem-2000", "messages": messages, "stream": True}
+    headers = {"x-gomodel-user-path": "/w"}
     async with client.stream("GET", LIVE) as answer, aclosing(events(answer)) as watched:
         assert answer.headers["content-type"].startswith("text/event-stream")
         await first(watched, flow)
-        asked = await client.post(
-            f"{gateway.url}/v1/chat/completions", json=body, headers={"x-gomodel-user-path": "/w"}
-        )
+        url = f"{gateway.url}{chat}"
+        async with client.stream("POST", url, json=long, headers=headers) as running:
+            name = running.headers["sluice-request-id"]
+            begun = await first(watched, row("started", name))
+        left = await first(watched, row("finished", name))
+        asked = await client.post(url, json=body, headers=headers)
         request_id = asked.headers["sluice-request-id"]
-        begun, ended = await first(watched, both(request_id))
+        ended = await first(watched, row("finished", request_id))
 
-    assert (begun["model"], begun["operation"], begun["user_path"]) == ("sim-echo", "chat", "/w")
+    assert (begun["model"], begun["stream"], begun["user_path"]) == (long["model"], True, "/w")
+    assert left["outcome"] == "cancelled"
     assert (ended["outcome"], ended["status"], ended["attempts"]) == ("completed", 200, 1)
     place = ended["kafka"]
     path = f"/admin/api/v1/exchanges/{place['partition']}/{place['offset']}"

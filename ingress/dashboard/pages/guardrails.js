@@ -8,9 +8,9 @@ export const title = "Guardrails";
 const LONG = new Set(["content", "prompt"]);
 
 export async function show(root, signal) {
-  const list = h("div");
+  const list = h("div"), off = h("div");
   const add = h("button", { type: "button" }, "New guardrail");
-  root.append(h("div", { class: "toolbar" }, add,
+  root.append(off, h("div", { class: "toolbar" }, add,
     h("p", { class: "detail" }, "One has its turn where a ", h("a", { href: "workflows" }, "workflow"), " names it.")), list);
   const types = await get("guardrails/types", {}, signal);
   const label = (name) => types.find((type) => type.type === name)?.label ?? name;
@@ -30,6 +30,8 @@ export async function show(root, signal) {
     }));
   }
   await load();
+  if ((await get("dashboard/config", {}, signal)).GUARDRAILS_ENABLED === "off")
+    replace(off, h("p", { class: "panel warn" }, "Guardrails are switched off here: set GUARDRAILS_ENABLED=true."));
 }
 
 function edit(types, row, names, done) {

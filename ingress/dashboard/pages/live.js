@@ -79,6 +79,7 @@ export async function show(root, signal) {
       rows.delete(row.request_id);
       rows.set(row.request_id, row);
     }
+    for (const id of data.left_out) rows.delete(id);
     hidden += data.more;
     for (const id of rows.keys()) {
       if (rows.size <= KEPT) break;

@@ -1,9 +1,9 @@
 // What can be called and what it costs, and names of one's own for it.
 
 import { key } from "../api.js";
-import { h, notice, replace, table } from "../dom.js";
+import { h, replace, table } from "../dom.js";
 import { dollars, integer } from "../format.js";
-import { routing } from "../routing.js";
+import { aliases, sets } from "../routing.js";
 
 export const title = "Models";
 const SHOWN = 500;
@@ -16,11 +16,9 @@ export async function show(root, signal) {
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.error?.message ?? answer.statusText);
   draw();
-  await routing(own, found.data, signal).catch((error) => {
-    // Who may call models need not be one who may govern them.
-    if (error.status === 403) replace(own, h("p", { class: "detail" }, "Aliases and rules are an admin's."));
-    else if (!signal.aborted) notice(error.message);
-  });
+  await aliases(own, found.data, signal);
+  // Who may see all that is called need not be one who may govern it.
+  await sets(own, signal).catch((error) => { if (error.status !== 403) throw error; });
 
   function draw() {
     const wanted = filter.value.trim().toLowerCase();
