@@ -119,6 +119,7 @@ OBJECTS: dict[str, tuple[Json, Json]] = {
         {"type": "system_prompt", "config": {"content": "Be short."}},
         {"type": "system_prompt", "config": {}},
     ),
+    "PUT /aliases/contract": ({"target_model": "sim/sim-echo"}, {"target_model": " "}),
     "PUT /routing/contract": ({"rules": []}, {"rules": [{"when": "nonsense("}]}),
     "PUT /model-pricing-overrides/sim": (
         {"pricing": {"input_per_mtok": 1}},
