@@ -1,13 +1,16 @@
 # `make` alone lists the targets. A fresh machine needs make and Python 3.11 or newer, nothing else.
 PYTHON  ?= python3
 ARGS    ?=
-WORKERS ?= 3
+WORKERS ?= 4
 PROFILE ?= full
 BIN     := .venv/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -q
 UV      := 0.13.9
 SERVICE := $(PYTHON) -m deploy.services
 COMPOSE := docker compose --profile $(PROFILE)
+
+# mypy goes by content, so that a second clone need not check the libraries again.
+export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/mypy
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
