@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import failover, lookups, routing, scenarios, translation
+from bench import failover, governance, lookups, routing, scenarios, translation
 from bench.load import Place
 from bench.product import ROOT, Product
 from bench.provider import Provider
@@ -25,6 +25,7 @@ PURE = {
     "translation": translation.measure,
     "routing": routing.measure,
     "lookups": lookups.measure,
+    "governance": governance.measure,
 }
 OWN = ("cache", "failover")  # each has a product of its own
 PARTS = (*PURE, "idle", "chat", "dialects", "bodies", "paced", "lone", "memory", *OWN)

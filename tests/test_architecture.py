@@ -123,6 +123,7 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "schemas/faultpoints.py": ("tests/crash/test_worker.py", "kills the process that uses it"),
     "streams/budgets/base.py": ("tests/contracts/test_accounts.py", "the contract of accounts"),
     "streams/budgets/memory.py": ("tests/contracts/test_accounts.py", "one of those it runs over"),
+    "streams/budgets/scripts.py": ("tests/contracts/test_accounts.py", "run in Redis by those"),
     "streams/budgets/redis.py": ("tests/contracts/test_accounts.py", "one of those it runs over"),
     "streams/budgets/ledger.py": ("tests/e2e/test_budgets.py", "is nothing without a log"),
     "sluice/budgeting.py": ("tests/e2e/test_budgets.py", "budgets as a worker has them"),

@@ -64,7 +64,12 @@ class MemoryAccounts:
             else:
                 self._spend(demand.account, demand.amount, demand.until)
         self._holds[request_id] = held
-        return Standing(self._all_used(demands))
+        return Standing(
+            tuple(
+                0 if each.limit is None else before + each.amount
+                for each, before in zip(demands, used, strict=True)
+            )
+        )
 
     def _all_used(self, demands: Sequence[Demand]) -> tuple[int, ...]:
         return tuple(0 if each.limit is None else self._used(each) for each in demands)

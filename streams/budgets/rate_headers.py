@@ -31,26 +31,30 @@ def rate_headers(demanded: Sequence[Demanded], standing: Standing, now: float) -
     OpenAI's two kinds, requests and tokens, are told of the limit of which the least is left.
     """
     policies, states = [], []
-    tightest: dict[Unit, tuple[int, Demanded]] = {}
+    tightest: dict[Unit, tuple[int, int, int]] = {}
     for each, used in zip(demanded, standing.used, strict=True):
         limit = each.demand.limit
         if limit is None:
             continue
-        left = max(0, limit - used)
-        policies.append(_policy(each.policy, each.unit, limit, each.seconds))
-        states.append(_state(each, left, now))
+        left = limit - used if used < limit else 0
+        seconds = max(0, math.ceil(each.ends - now))
+        policy, state = _said(each.policy, each.unit, limit, each.seconds)
+        policies.append(policy)
+        amount = left // _NANO_A_MICRO if each.unit == "usd" else left
+        # Of requests at once nobody knows when one ends.
+        states.append(f"{state}{amount};t={seconds}" if each.seconds else f"{state}{amount}")
         if each.unit not in tightest or left < tightest[each.unit][0]:
-            tightest[each.unit] = (left, each)
+            tightest[each.unit] = (left, limit, seconds)
     if not policies:
         return {}
     found = {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(states)}
     units: tuple[Unit, ...] = ("requests", "tokens")
     for unit in units:
         if unit in tightest:
-            left, each = tightest[unit]
-            found[f"x-ratelimit-limit-{unit}"] = str(each.demand.limit)
+            left, limit, seconds = tightest[unit]
+            found[f"x-ratelimit-limit-{unit}"] = str(limit)
             found[f"x-ratelimit-remaining-{unit}"] = str(left)
-            found[f"x-ratelimit-reset-{unit}"] = _duration(_seconds(each, now))
+            found[f"x-ratelimit-reset-{unit}"] = _duration(seconds)
     return found
 
 
@@ -60,27 +64,15 @@ def merged(headers: dict[str, str], told: dict[str, str]) -> dict[str, str]:
     return {**kept, **told}
 
 
-@lru_cache(maxsize=1024)
-def _policy(name: str, unit: Unit, limit: int, seconds: int) -> str:
+@lru_cache(maxsize=4096)
+def _said(name: str, unit: Unit, limit: int, seconds: int) -> tuple[str, str]:
+    """A policy, and the beginning of what is left of it."""
+    quoted = _string(name)
     window = f";w={seconds}" if seconds else ""
-    return f'{_string(name)};q={_amount(unit, limit)}{window};qu="{_NAMES[unit]}"'
+    quota = limit // _NANO_A_MICRO if unit == "usd" else limit
+    return f'{quoted};q={quota}{window};qu="{_NAMES[unit]}"', f"{quoted};r="
 
 
-def _state(each: Demanded, left: int, now: float) -> str:
-    # Of requests at once nobody knows when one ends.
-    reset = f";t={_seconds(each, now)}" if each.seconds else ""
-    return f"{_string(each.policy)};r={_amount(each.unit, left)}{reset}"
-
-
-def _amount(unit: Unit, count: int) -> int:
-    return count // _NANO_A_MICRO if unit == "usd" else count
-
-
-def _seconds(each: Demanded, now: float) -> int:
-    return max(0, math.ceil(each.ends - now))
-
-
-@lru_cache(maxsize=1024)
 def _string(text: str) -> str:
     """A string of a structured field: printable ASCII."""
     readable = "".join(char if " " <= char <= "~" else "?" for char in text)

@@ -1,109 +1,96 @@
-"""Accounts in Redis, which all workers share: one script a request, one a batch of exchanges."""
+"""Accounts in Redis, which all workers share: one script a request, or for all that came while others ran,
+and one a batch of exchanges."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import math
 from collections.abc import Awaitable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+    NoScriptError,
+    RedisError,
+)
 
+from schemas.tasks import Tasks
 from streams.budgets.base import AccountsUnavailable, Charge, Demand, Span, Standing
+from streams.budgets.scripts import RESERVE, SETTLE, Script
 
 T = TypeVar("T")
 _pack = msgspec.msgpack.Encoder().encode
 _AWAY = (RedisError, OSError, TimeoutError)
 CONNECTIONS = 16
+# Who comes while so many scripts run waits, and is asked for together with all others that came.
+UNDER_WAY = 2
+BATCH = 64  # requests of one script
 _SETTLE_TIMEOUT = 5.0  # seconds: nobody waits for it
 
 
-class _Script:
-    """A script of Redis, and the hash by which it is known there."""
+class _Lines:
+    """Connections on which reservations are asked for, kept in hand: of what asking costs, the pool, its
+    checks and a command of many words are the larger part."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    def __init__(self, pool: Any, prefix: str) -> None:
+        self._pool = pool
+        self._free: list[Any] = []
+        self._head = _packed(b"EVALSHA", RESERVE.sha.encode(), b"1", prefix.encode(), more=1)
+        self._whole = _packed(b"EVAL", RESERVE.text.encode(), b"1", prefix.encode(), more=1)
+
+    async def reserve(self, packed: bytes) -> Any:
+        """What the script says. One that was idle may be gone: that is seen now, and asked on another.
+        A script that ran all the same does nothing a second time."""
+        while self._free:
+            try:
+                return await self._ask(self._free.pop(), packed)
+            except (ConnectionError, RedisConnectionError):
+                continue
+        return await self._ask(await self._pool.get_connection(), packed)
+
+    async def _ask(self, line: Any, packed: bytes) -> Any:
+        whole = False
+        try:
+            try:
+                found = await self._told(line, self._head, packed)
+            except NoScriptError:
+                found = await self._told(line, self._whole, packed)
+            whole = True
+        finally:
+            if whole:
+                self._free.append(line)
+            else:  # an answer may still come
+                await line.disconnect(nowait=True)
+                await self._pool.release(line)
+        return found
+
+    @staticmethod
+    async def _told(line: Any, head: bytes, packed: bytes) -> Any:
+        command = head + b"$%d\r\n%b\r\n" % (len(packed), packed)
+        await line.send_packed_command((command,), check_health=False)
+        return await line.read_response(timeout=math.inf)  # our own time-out is around it
+
+    async def close(self) -> None:
+        while self._free:
+            await self._pool.release(self._free.pop())
 
 
-# Under one hash tag: the scripts touch keys of one slot. s: spent, r: reserved, h: a request's hold.
-# A demand comes as account, amount, limit (-1: none), until, hold, previous, weight.
-_RESERVE = _Script("""
-local p, rid = KEYS[1], ARGV[1]
-local hold = p .. 'h:' .. rid
-if redis.call('EXISTS', p .. 'offsets') == 0 or redis.call('EXISTS', p .. 'behind') == 1 then
-  return {-1}
-end
-local demands = cmsgpack.unpack(ARGV[2])
-local held = redis.call('EXISTS', hold) == 1 or redis.call('ZSCORE', p .. 'settled', rid)
-local refused, found = 0, {0}
-for i, demand in ipairs(demands) do
-  local account, amount, limit, previous = demand[1], demand[2], demand[3], demand[6]
-  local used = 0
-  if limit >= 0 then
-    local counts = redis.call('MGET', p .. 's:' .. account, p .. 'r:' .. account, p .. 's:' .. previous)
-    used = tonumber(counts[1] or 0) + tonumber(counts[2] or 0)
-    if previous ~= '' then
-      used = used + math.floor(tonumber(counts[3] or 0) * demand[7] / 1000)
-    end
-    if not held and refused == 0 and used + amount > limit then refused = i end
-  end
-  found[i + 1] = used
-end
-found[1] = refused
-if held or refused > 0 then return found end
-local holds = {'', 0}
-for i, demand in ipairs(demands) do
-  local account, amount = demand[1], demand[2]
-  local key = p .. 's:' .. account
-  if demand[5] then
-    key = p .. 'r:' .. account
-    holds[#holds + 1] = account
-    holds[#holds + 1] = amount
-  end
-  redis.call('INCRBY', key, amount)
-  redis.call('EXPIREAT', key, demand[4])
-  if demand[3] >= 0 then found[i + 1] = found[i + 1] + amount end
-end
-redis.call('HSET', hold, unpack(holds))
-return found
-""")
-_SETTLE = _Script("""
-local p, partition, start, now = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[4])
-if (redis.call('HGET', p .. 'offsets', partition) or '') ~= start then return 0 end
-if ARGV[5] == '0' then
-  redis.call('SREM', p .. 'behind', partition)
-elseif start == '' then
-  redis.call('SADD', p .. 'behind', partition)
-end
-local i = 6
-while i <= #ARGV do
-  local rid, count = ARGV[i], tonumber(ARGV[i + 1])
-  i = i + 2
-  if redis.call('ZADD', p .. 'settled', 'NX', now, rid) == 1 then
-    local held = redis.call('HGETALL', p .. 'h:' .. rid)
-    for j = 1, #held, 2 do
-      local key = p .. 'r:' .. held[j]
-      if held[j] ~= '' and redis.call('EXISTS', key) == 1 then
-        redis.call('DECRBY', key, held[j + 1])
-      end
-    end
-    redis.call('DEL', p .. 'h:' .. rid)
-    for j = i, i + 3 * count - 1, 3 do
-      redis.call('INCRBY', p .. 's:' .. ARGV[j], ARGV[j + 1])
-      redis.call('EXPIREAT', p .. 's:' .. ARGV[j], ARGV[j + 2])
-    end
-  end
-  i = i + 3 * count
-end
-redis.call('HSET', p .. 'offsets', partition, ARGV[3])
-redis.call('ZREMRANGEBYSCORE', p .. 'settled', '-inf', now - 900)
-return 1
-""")
+def _packed(*words: bytes, more: int) -> bytes:
+    """The beginning of a command of which `more` words follow."""
+    head = b"*%d\r\n" % (len(words) + more)
+    return head + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+class _Waiting(NamedTuple):
+    """A request that wants to reserve."""
+
+    request_id: str
+    demands: list[tuple[str, int, int, int, bool, str, int]]
+    answer: asyncio.Future[list[int]]
 
 
 class RedisAccounts:
@@ -113,14 +100,23 @@ class RedisAccounts:
         """`timeout`: seconds that a request may wait for its reservation."""
         # Whoever finds no connection free waits for one, within its time-out.
         pool: Any = BlockingConnectionPool.from_url(
-            url, max_connections=CONNECTIONS, timeout=None, retry=Retry(NoBackoff(), 1)
+            url,
+            max_connections=CONNECTIONS,
+            timeout=None,
+            socket_timeout=None,  # each question has one of its own
+            retry=Retry(NoBackoff(), 1),
         )
         self._redis: Any = Redis(connection_pool=pool)
         self._prefix = f"{{{prefix}}}"
+        self._lines = _Lines(pool, self._prefix)
         self._timeout = timeout
+        self._waiting: list[_Waiting] = []
+        self._under_way = 0
+        self._tasks = Tasks()
 
     async def reserve(self, request_id: str, demands: Sequence[Demand], now: float) -> Standing:
-        packed = _pack(
+        waiting = _Waiting(
+            request_id,
             [
                 (
                     each.account,
@@ -132,12 +128,41 @@ class RedisAccounts:
                     each.weight,
                 )
                 for each in demands
-            ]
+            ],
+            asyncio.get_running_loop().create_future(),
         )
-        refused, *used = await self._asked(self._run(_RESERVE, [request_id, packed]))
-        if refused < 0:
-            raise AccountsUnavailable("what was used is not known yet")
+        self._waiting.append(waiting)
+        if self._under_way < UNDER_WAY:
+            self._under_way += 1
+            self._tasks.start(self._reserve_all(), name="reserve")
+        refused, *used = await waiting.answer
         return Standing(tuple(used), refused - 1 if refused else None)
+
+    async def _reserve_all(self) -> None:
+        """Ask for all that wait, in the order in which they came, until nobody does."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+                await self._reserve_batch(batch)
+        finally:
+            self._under_way -= 1
+
+    async def _reserve_batch(self, batch: list[_Waiting]) -> None:
+        packed = _pack([(each.request_id, each.demands) for each in batch])
+        try:
+            found = await self._asked(self._lines.reserve(packed))
+            if not found:
+                raise AccountsUnavailable("what was used is not known yet")
+        except AccountsUnavailable as error:
+            for each in batch:
+                if not each.answer.done():
+                    each.answer.set_exception(AccountsUnavailable(str(error)))
+            return
+        for each, standing in zip(batch, found, strict=True):
+            if (
+                not each.answer.done()
+            ):  # else its request was cancelled: its outcome ends the reservation
+                each.answer.set_result(standing)
 
     async def settle(self, span: Span, charges: Sequence[Charge], now: float) -> bool:
         start = "" if span.start is None else span.start
@@ -152,9 +177,9 @@ class RedisAccounts:
             arguments += [charge.request_id, len(charge.amounts)]
             for account, amount, until in charge.amounts:
                 arguments += [account, amount, int(until) + 1]
-        return bool(await self._asked(self._run(_SETTLE, arguments), _SETTLE_TIMEOUT))
+        return bool(await self._asked(self._run(SETTLE, arguments), _SETTLE_TIMEOUT))
 
-    async def _run(self, script: _Script, arguments: list[str | int | float | bytes]) -> Any:
+    async def _run(self, script: Script, arguments: list[str | int | float | bytes]) -> Any:
         """By its hash, which Redis has forgotten after a restart."""
         command = (script.sha, 1, self._prefix, *arguments)
         try:
@@ -183,6 +208,8 @@ class RedisAccounts:
             raise AccountsUnavailable(repr(error)) from error
 
     async def close(self) -> None:
+        await self._tasks.abort()
+        await self._lines.close()
         try:
             await self._redis.connection_pool.aclose()
         except _AWAY:

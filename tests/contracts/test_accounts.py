@@ -139,6 +139,22 @@ async def test_memory_is_kept_from_one_start_to_the_next(tmp_path: Path) -> None
     assert await MemoryAccounts(file).position(0) is None
 
 
+async def test_a_connection_that_was_cut_meanwhile_is_nobodys_matter(
+    redis_url: str, topic_prefix: str
+) -> None:
+    """One that was kept in hand is opened again, and the request does not notice."""
+    accounts = RedisAccounts(redis_url, topic_prefix, 5.0)
+    try:
+        assert await accounts.settle(Span(0, None, 10), (), NOW)
+        assert await accounts.reserve("r", [want(1, 10)], NOW) == Standing((1,))
+        (kept,) = accounts._lines._free
+        host, port = kept._writer.get_extra_info("sockname")[:2]
+        assert await accounts._redis.client_kill_filter(addr=f"{host}:{port}") == 1
+        assert await accounts.reserve("s", [want(2, 10)], NOW) == Standing((3,))
+    finally:
+        await accounts.close()
+
+
 async def test_a_store_that_is_away_says_so(free_port: object) -> None:
     """Nobody waits longer than he may."""
     assert callable(free_port)
