@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from tests.brokers import embedded_broker
 from tests.collector import Collector, Told, collector
@@ -20,9 +21,35 @@ KEY = "sk-traced"
 SECRET = "pineapple"
 
 
+class Upstream:
+    """A provider that keeps the headers of what it is asked."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.headers: list[dict[str, str]] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        message = {"role": "assistant", "content": "Hello"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return web.json_response({"id": "c", "model": "m", "choices": [choice]})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def upstream() -> AsyncIterator[Upstream]:
+    found, application = Upstream(), web.Application()
+    application.router.add_post("/v1/chat/completions", found.answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    yield found
+    await runner.cleanup()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def traced(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> AsyncIterator[tuple[Stack, Collector]]:
     """All roles on a broker of their own, with a collector."""
     folder = tmp_path_factory.mktemp("traced")
@@ -39,6 +66,8 @@ async def traced(
                 OTEL_METRIC_EXPORT_INTERVAL="500",
                 OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
                 RETRY_INITIAL_BACKOFF="10ms",
+                VLLM_BASE_URL=upstream.url,
+                VLLM_MODELS="traced-model",
             )
             try:
                 await stack.start_all()
@@ -105,6 +134,23 @@ async def test_one_request_is_one_trace(traced: tuple[Stack, Collector]) -> None
     assert not any(span.failed for span in spans)
     assert SECRET not in str(spans)
     assert found.headers[0]["x-tenant"] == "ours"
+
+
+async def test_the_provider_is_told_the_trace(
+    traced: tuple[Stack, Collector], upstream: Upstream
+) -> None:
+    """The request that reaches it names the span of its call, so that what it records hangs below it."""
+    stack, found = traced
+    trace = "3" * 32
+    answer = await ask(stack, trace, model="vllm/traced-model")
+    assert answer.status_code == 200, answer.text
+
+    spans = await whole(found, trace)
+
+    call = next(span for span in spans if span.name == "chat traced-model")
+    assert chain(spans, call)[1:] == ["process llm.requests", "send llm.requests", "POST chat"]
+    (headers,) = upstream.headers
+    assert headers["traceparent"] == f"00-{trace}-{call.span_id}-01"
 
 
 async def test_each_attempt_is_a_span(traced: tuple[Stack, Collector]) -> None:
