@@ -154,6 +154,27 @@ class Pages(Protocol):
     async def close(self) -> None: ...
 
 
+class Spent(Struct, frozen=True):
+    """What some exchanges of one user path, key and model have used: nano-dollars, tokens."""
+
+    user_path: str
+    client: str | None
+    model: str | None  # as asked for
+    cost: int
+    tokens: int
+
+
+class Spending(Protocol):
+    """A store of which budgets are rebuilt. Raises StoreUnavailable."""
+
+    async def spent(self, partition: int, since: str, until: str) -> list[Spent]:
+        """By what finished from `since` up to `until`, RFC 3339, of one partition of the log; without what
+        no budget is charged for."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class NoReports:
     """Of a gateway whose store cannot be asked."""
 

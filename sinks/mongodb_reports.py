@@ -12,11 +12,12 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from schemas.analytics import COUNTED, MEASURES, Group, Page, Sums, Wanted
+from schemas.analytics import COUNTED, MEASURES, Group, Page, Spent, Sums, Wanted
 from schemas.errors import StoreUnavailable
 from sinks.mongodb_indexes import COLLECTION as EXCHANGES
 from sinks.mongodb_rollups import COLLECTION as ROLLUPS, WRITTEN_BY, with_text_times
 from sinks.rollups import HITS, counts_of
+from sinks.sql_reports import longest_before
 
 TIMEOUT_MS = 10_000  # a caller waits
 SELECTION_TIMEOUT_MS = 3_000
@@ -94,6 +95,41 @@ class MongoDBReports:
             return await self._database[EXCHANGES].count_documents(query)
         except PyMongoError as error:
             raise StoreUnavailable from error
+
+    async def spent(self, partition: int, since: str, until: str) -> list[Spent]:
+        names = ("user_path", "client", "request_model")
+        begun = {"$gte": _moment(longest_before(since)), "$lt": _moment(until)}
+        pipeline: list[Json] = [
+            {
+                "$match": {
+                    "created_at": begun,
+                    "finished_at": {"$gte": _moment(since), "$lt": _moment(until)},
+                    "kafka.partition": partition,
+                    "without": {"$ne": "budget"},
+                }
+            },
+            {
+                "$group": {
+                    "_id": {name: f"${name}" for name in names},
+                    "cost": {"$sum": "$cost.total"},
+                    "tokens": {"$sum": "$usage.total_tokens"},
+                }
+            },
+        ]
+        try:
+            found = await (await self._database[EXCHANGES].aggregate(pipeline)).to_list()
+        except PyMongoError as error:
+            raise StoreUnavailable from error
+        return [
+            Spent(
+                each["_id"]["user_path"],
+                each["_id"].get("client"),
+                each["_id"].get("request_model"),
+                int(each["cost"]),
+                int(each["tokens"]),
+            )
+            for each in found
+        ]
 
     async def close(self) -> None:
         client, self._client = self._client, None

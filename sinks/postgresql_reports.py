@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw
 
-from schemas.analytics import Group, Page, Sums, Wanted
+from schemas.analytics import Group, Page, Spent, Sums, Wanted
 from sinks import sql_reports as sql
 from sinks.postgresql_pool import Pool
 
@@ -14,6 +14,7 @@ SPEECH = sql.Speech(
     start="""to_char(start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')""",
     contains=lambda column, value: f"strpos(lower({column}), lower({value}::text)) > 0",
     whole="document::text",
+    partition="(document->'kafka'->>'partition')::bigint",
     head="(document #- '{request,body}' #- '{response,body}')::text",
 )
 
@@ -56,6 +57,12 @@ class PostgreSQLReports:
         async with self._pool.connection() as connection:
             found: int = await connection.fetchval(statement, *given)
         return found
+
+    async def spent(self, partition: int, since: str, until: str) -> list[Spent]:
+        statement, given = sql.spent(partition, since, until, SPEECH)
+        async with self._pool.connection() as connection:
+            rows = await connection.fetch(statement, *given)
+        return sql.spendings(tuple(row) for row in rows)
 
     async def close(self) -> None:
         await self._pool.close()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec import Struct
 
-from schemas.analytics import COUNTED, MEASURES, Dimension, Group, Sums, Wanted
+from schemas.analytics import COUNTED, MEASURES, Dimension, Group, Spent, Sums, Wanted
+from schemas.clock import from_rfc3339, rfc3339
 from sinks.rollups import counts_of
 
 SEARCHED = ("request_id", "client_request_id", "request_model", "model", "provider", "user_path")
+
+
+LONGEST = 2 * 86_400.0  # seconds that a request takes at most, a line of a batch too
 
 
 class Speech(Struct, frozen=True):
@@ -22,6 +27,7 @@ class Speech(Struct, frozen=True):
         [str, str], str
     ]  # whether a column has a value in it, in upper or lower case
     whole: str  # a document
+    partition: str  # of the log
     head: str  # a document without the content of its bodies
 
 
@@ -136,6 +142,35 @@ def count_after(wanted: Wanted, speech: Speech) -> tuple[str, list[object]]:
     """How many these are on all pages."""
     found = _behind(wanted, speech)
     return f"SELECT count(*) FROM exchanges{found.where}", found.given
+
+
+def spent(partition: int, since: str, until: str, speech: Speech) -> tuple[str, list[object]]:
+    """Rows of the fields of Spent."""
+    found = Statement(speech)
+    found.span("created_at", longest_before(since), until)  # which has an index
+    found.span("finished_at", since, until)
+    found.equal(speech.partition, partition)
+    found.add("left_out NOT LIKE '%budget%'")
+    names = "user_path, client, request_model"
+    statement = (
+        f"SELECT {names}, sum(coalesce(cost, 0)),"
+        " sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))"
+        f" FROM exchanges{found.where} GROUP BY {names}"
+    )
+    return statement, found.given
+
+
+def spendings(rows: Iterable[tuple[Any, ...]]) -> list[Spent]:
+    """Of these rows."""
+    return [
+        Spent(path, client, name, int(cost), int(tokens))
+        for path, client, name, cost, tokens in rows
+    ]
+
+
+def longest_before(moment: str) -> str:
+    """When what finished then was begun at the earliest."""
+    return rfc3339(from_rfc3339(moment) - LONGEST)
 
 
 def _behind(wanted: Wanted, speech: Speech) -> Statement:

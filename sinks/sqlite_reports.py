@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Raw
 
-from schemas.analytics import Group, Page, Sums, Wanted
+from schemas.analytics import Group, Page, Spent, Sums, Wanted
 from schemas.errors import StoreUnavailable
 from sinks import sql_reports as sql
 
@@ -24,6 +24,7 @@ SPEECH = sql.Speech(
     start="start",
     contains=lambda column, value: f"instr(lower({column}), lower({value})) > 0",
     whole="document",
+    partition="json_extract(document, '$.kafka.partition')",
     head="json_remove(document, '$.request.body', '$.response.body')",
 )
 
@@ -60,6 +61,10 @@ class SQLiteReports:
     async def count(self, wanted: Wanted) -> int:
         found = await self._run(lambda: self._rows(*sql.count_after(wanted, SPEECH)))
         return int(found[0][0]) if found else 0
+
+    async def spent(self, partition: int, since: str, until: str) -> list[Spent]:
+        asked = sql.spent(partition, since, until, SPEECH)
+        return sql.spendings(await self._run(lambda: self._rows(*asked)))
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)

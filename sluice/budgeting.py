@@ -10,6 +10,7 @@ from providers.base import Target
 from schemas.kafka import KafkaConfig
 from schemas.objects import Objects
 from schemas.tasks import Tasks
+from sluice import reports
 from sluice.process import Context
 from sluice.settings import budgets
 from streams.budgets.base import Accounts
@@ -49,6 +50,7 @@ async def budgeted(
     if isinstance(accounts, MemoryAccounts):
         ledger.save = accounts.save
     desk = Desk(config, book, accounts, _Planned(router), context.clock, context.metrics)
+    store = ledger.past = reports.spending(context.settings)
     desk.prices, desk.ready = prices, ledger
     tasks = Tasks()
     # One that ends by a fault of ours would let everybody spend.
@@ -61,6 +63,8 @@ async def budgeted(
     finally:
         await tasks.abort()
         await accounts.close()
+        if store is not None:
+            await store.close()
 
 
 def _accounts(config: BudgetsConfig) -> Accounts:

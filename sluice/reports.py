@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from schemas.analytics import NoReports, Pages, Reports
+from schemas.analytics import NoReports, Pages, Reports, Spending
 from sluice.process import Context
 from sluice.settings import Settings, configs, work
 
@@ -32,6 +32,11 @@ def _store(settings: Settings) -> Reports:
 
 def pages(settings: Settings) -> Pages | None:
     """The same store, to be read whole; None if it is one of lines. To be closed by whoever asks."""
+    return _readable(settings)
+
+
+def spending(settings: Settings) -> Spending | None:
+    """The same store, for the rebuilding of budgets."""
     return _readable(settings)
 
 

@@ -125,7 +125,6 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "streams/budgets/memory.py": ("tests/contracts/test_accounts.py", "one of those it runs over"),
     "streams/budgets/scripts.py": ("tests/contracts/test_accounts.py", "run in Redis by those"),
     "streams/budgets/redis.py": ("tests/contracts/test_accounts.py", "one of those it runs over"),
-    "streams/budgets/ledger.py": ("tests/e2e/test_budgets.py", "is nothing without a log"),
     "sluice/budgeting.py": ("tests/e2e/test_budgets.py", "budgets as a worker has them"),
     "ingress/api/admin_guardrails.py": (
         "tests/gomodel/test_scenarios_admin.py",

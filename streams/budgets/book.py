@@ -112,6 +112,10 @@ class Book:
         """When the earliest of all periods began: what is older is charged nowhere."""
         return min((self.period(budget, now)[0] for budget in self.budgets), default=now - 3600)
 
+    def begins(self, now: float) -> list[float]:
+        """When the periods began, the earliest first: from one to the next all is charged alike."""
+        return sorted({self.period(budget, now)[0] for budget in self.budgets})
+
     # -- before a call
 
     def demands(self, asked: Asked, now: float) -> list[Demanded]:

@@ -2,22 +2,27 @@
 
 The accounts remember with every charge up to which offset they are charged, so that a crash between
 reading and charging loses nothing and doubles nothing. Accounts that remember no offset, as their store
-was lost, are charged anew from the beginning of the earliest period, as far as the topic reaches.
+was lost, are charged anew from the beginning of the earliest period: by the topic as far as that reaches,
+and by the store of the exchanges for what is older.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndTimestamp
 from msgspec import Struct
 
-from schemas.clock import Clock, from_rfc3339
+from schemas.analytics import Spending
+from schemas.clock import Clock, from_rfc3339, rfc3339
 from schemas.costs import Cost
+from schemas.errors import StoreUnavailable
 from schemas.exchange import OUTCOME_TYPES, Without
 from schemas.kafka import KafkaConfig
 from schemas.usage import Usage
@@ -32,6 +37,7 @@ IDLE = 0.5  # seconds between looks whether there is anything to settle
 MOST = 200  # exchanges in one step
 KNOWN_WITHIN = 20.0  # seconds that a request waits at the start, or when the first budget is set
 SAVE_EVERY = 1.0
+OVERLAP = 60.0  # seconds by which clocks differ, and a store is behind
 
 
 class _Settled(Struct):
@@ -67,6 +73,9 @@ class Ledger:
         self._until: dict[TopicPartition, int] = {}  # the ends when it began
         self._known = asyncio.Event()
         self.save: Callable[[], None] = lambda: None
+        self.past: Spending | None = None  # None: what the topic has no more is not charged
+        self.unplaced: Exception | None = None  # why its partitions are not where they should be
+        self._cut: dict[TopicPartition, float] = {}  # what finished before is charged by the store
 
     async def known(self) -> bool:
         """Whether all that had been used at the start is charged; waits a moment for it."""
@@ -116,7 +125,7 @@ class Ledger:
 
     async def place(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
         """Go on where the accounts are, or at the beginning of the earliest period."""
-        self._at, self._until = {}, {}
+        self._at, self._until, self._cut, self.unplaced = {}, {}, {}, None
         if not partitions:
             self._known.set()
             return
@@ -126,24 +135,63 @@ class Ledger:
         found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
         for partition in partitions:
             start = position = await self._accounts.position(partition.partition)
+            older: tuple[Charge, ...] = ()
             if position is None:
                 first = found[partition]
                 position = ends[partition] if first is None else first.offset
+                # All that stands there is read, and the topic does not begin there: more may be gone.
+                if begins[partition] and position == begins[partition]:
+                    older = await self._older(partition, first)
             span = Span(partition.partition, start, position, position < ends[partition])
-            await self._accounts.settle(span, (), self._clock.time())
+            await self._accounts.settle(span, older, self._clock.time())
             self._at[partition] = position
             consumer.seek(partition, max(position, begins[partition]))
         self._until |= {each: ends[each] for each in partitions}
         self._look()
 
+    async def _older(
+        self, partition: TopicPartition, first: OffsetAndTimestamp | None
+    ) -> tuple[Charge, ...]:
+        """What the store has of what the topic may have lost; AccountsUnavailable if it cannot be asked.
+
+        `first` is the first record of the topic that is read; None: there is none.
+        """
+        if self.past is None:
+            return ()
+        now = self._clock.time()
+        # Whatever finished later than this has its record at or behind the first one.
+        recent = now - OVERLAP
+        written = recent if first is None else first.timestamp / 1000
+        cut = min(written + OVERLAP, max(written, recent))
+        begins = [each for each in self._book.begins(now) if each < cut]
+        charges: list[Charge] = []
+        try:
+            for since, until in pairwise((*begins, cut)):
+                spent = await self.past.spent(partition.partition, rfc3339(since), rfc3339(until))
+                for each in spent:
+                    used = Asked(
+                        each.user_path, each.client, each.model or "", each.cost, each.tokens
+                    )
+                    name = f"store/{partition.partition}/{len(charges)}"
+                    charges.append(Charge(name, self._book.charges(used, since, now)))
+        except StoreUnavailable as error:
+            raise AccountsUnavailable(f"the store of the exchanges: {error}") from error
+        self._cut[partition] = cut
+        log.info("budgets_rebuilt", partition=partition.partition, charges=len(charges))
+        return tuple(charges)
+
     def _look(self) -> None:
         """Whether all that stood there when it began is charged."""
-        if all(at >= self._until.get(partition, 0) for partition, at in self._at.items()):
+        if self.unplaced is None and all(
+            at >= self._until.get(partition, 0) for partition, at in self._at.items()
+        ):
             self._known.set()
 
     async def _settle_all(self, consumer: AIOKafkaConsumer) -> None:
         saved = self._clock.monotonic()
         while self._book:
+            if self.unplaced is not None:
+                raise self.unplaced
             batches = await consumer.getmany(timeout_ms=1000, max_records=MOST)
             for partition, records in batches.items():
                 if partition in self._at and not await self._settle(partition, records):
@@ -158,7 +206,9 @@ class Ledger:
         self, partition: TopicPartition, records: list[ConsumerRecord[bytes, bytes]]
     ) -> bool:
         now = self._clock.time()
-        charges = [found for each in records if (found := self._charge(each, now)) is not None]
+        cut = self._cut.get(partition, 0.0)
+        found = (self._charge(each, now, cut) for each in records)
+        charges = [each for each in found if each is not None]
         end = records[-1].offset + 1
         start = self._at[partition]
         span = Span(partition.partition, start, end, end < self._until.get(partition, 0))
@@ -169,7 +219,9 @@ class Ledger:
         self._at[partition] = end
         return True
 
-    def _charge(self, record: ConsumerRecord[bytes, bytes], now: float) -> Charge | None:
+    def _charge(
+        self, record: ConsumerRecord[bytes, bytes], now: float, cut: float
+    ) -> Charge | None:
         if dict(record.headers).get("ce_type") not in OUTCOME_TYPES or record.value is None:
             return None
         try:
@@ -178,6 +230,8 @@ class Ledger:
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
             log.warning("exchange_unreadable", offset=record.offset, error=str(error))
             return None
+        if at < cut:
+            return Charge(found.request_id)  # the store has told of it
         used = Asked(
             found.user_path,
             found.client,
@@ -200,4 +254,7 @@ class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         return
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        await self._ledger.place(self._consumer, sorted(assigned))
+        try:
+            await self._ledger.place(self._consumer, sorted(assigned))
+        except (KafkaError, AccountsUnavailable, OSError) as error:
+            self._ledger.unplaced = error  # raised here it would only be logged

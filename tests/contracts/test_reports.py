@@ -489,3 +489,21 @@ async def test_one_is_the_whole_document(filled: Filled) -> None:
     assert msgspec.json.decode(found) == stored
     assert await store.one("nobody") is None
     await store.close()
+
+
+async def test_what_was_spent_is_equal_everywhere(filled: Filled) -> None:
+    """Of a partition and a time, by path, key and model as asked for; without what no budget is charged for."""
+    since, until = "2026-01-05T00:00:00.000000Z", "2026-01-25T00:00:00.000000Z"
+    expected: dict[tuple[str, str | None, str | None], tuple[int, int]] = {}
+    for found in filled.documents:
+        if "budget" in found.without or not since <= found.finished_at < until:
+            continue
+        names = (found.user_path, found.client, found.request_model)
+        cost, tokens = expected.get(names, (0, 0))
+        cost += found.cost.total if found.cost else 0
+        expected[names] = cost, tokens + (found.usage.total_tokens if found.usage else 0)
+    store: Any = reports(filled.config)
+    spent = await store.spent(filled.documents[0].kafka.partition, since, until)
+    assert {(s.user_path, s.client, s.model): (s.cost, s.tokens) for s in spent} == expected
+    assert await store.spent(7, since, until) == []
+    await store.close()
