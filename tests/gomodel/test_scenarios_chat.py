@@ -157,7 +157,7 @@ def test_gm_s61_an_unsupported_model_is_stored(world: World) -> None:
     assert (error["code"], error["param"]) == ("model_not_found", "model")
     assert error["type"] == "not_found_error"
     found = world.stored("gm-s61")
-    assert (found["outcome"], found["status"]) == ("failed", 404)
+    assert (found["outcome"], found["status"]) == ("rejected", 404)
     assert found["request_model"] == "nobodys-model"
     assert found["error"]["code"] == "model_not_found"
     assert found["attempts"] == []
