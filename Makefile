@@ -6,6 +6,7 @@ PROFILE ?= full
 BIN     := .venv/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check -q
 UV      := 0.13.9
+AUDIT   := 2.10.1
 SERVICE := $(PYTHON) -m deploy.services
 COMPOSE := docker compose --profile $(PROFILE)
 
@@ -15,7 +16,7 @@ export MYPY_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/mypy
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check test-long bench services services-stop up down lock clean
+.PHONY: help run test check test-long bench services services-stop up down lock audit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +58,14 @@ lock: .venv/.created ## compile the lock files again (ARGS=--upgrade for newer v
 	@$(LOCK) -o requirements.lock pyproject.toml $(ARGS)
 	@$(LOCK) -o requirements-dev.lock --group dev pyproject.toml $(ARGS)
 	@$(BUILD_NEEDS) | $(LOCK) -o requirements-build.lock -c requirements-dev.lock - $(ARGS)
+
+audit: .venv/.created ## look the locked dependencies up among known vulnerabilities (asks pypi.org)
+	@$(PYTHON) -m venv .venv/audit
+	@.venv/audit/bin/pip --disable-pip-version-check -q install pip-audit==$(AUDIT)
+	@failed=; for lock in requirements.lock requirements-dev.lock requirements-build.lock; do echo "$$lock:"; \
+		.venv/audit/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip -r $$lock $(ARGS) || failed=1; \
+	done; [ -z "$$failed" ] || { echo "make audit: either a package above is known to be vulnerable (make lock" \
+		"ARGS=--upgrade), or pypi.org did not answer and nothing was looked up" >&2; exit 1; }
 
 clean: ## stop the services; remove the environment, caches and test data, but not data/
 	@if [ -d .services ]; then $(SERVICE) stop; fi
