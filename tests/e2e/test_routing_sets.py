@@ -79,7 +79,10 @@ async def test_a_route_that_finishes(gateway: Gateway, clients: list[httpx.Async
     rules = [
         {"name": name[:20], "when": f'model == "{name}"', "use": "sim/sim-60-lorem-20"}
         | {"on_disconnect": "finish"},
-        {"name": name[:19], "when": f'model == "{name}-not"', "use": "sim/sim-60-lorem-20"},
+        # Long enough to be running yet when they are ended.
+        {"name": name[:19], "when": f'model == "{name}-not"', "use": "sim/sim-60-lorem-500"},
+        {"name": name[:18], "when": f'model == "{name}-long"', "use": "sim/sim-60-lorem-500"}
+        | {"on_disconnect": "finish"},
     ]
     assert (await admin.put(f"{SETS}/{name}", json={"rules": rules})).status_code == 200
 
@@ -97,7 +100,11 @@ async def test_a_route_that_finishes(gateway: Gateway, clients: list[httpx.Async
     await until(known)
     topics = gateway.stack.topics
     async with tail(gateway.stack.bootstrap, topics.exchanges) as reading:
-        finishing, going, asked = await left(name), await left(f"{name}-not"), await left(name)
+        finishing, going, asked = (
+            await left(name),
+            await left(f"{name}-not"),
+            await left(f"{name}-long"),
+        )
         await admin.delete(f"/admin/api/v1/requests/{asked}")
         found = [await outcome_of(reading, topics, each) for each in (finishing, going, asked)]
     await admin.delete(f"{SETS}/{name}")
