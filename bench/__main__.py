@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench import failover, governance, lookups, routing, scenarios, translation
+from bench import failover, governance, live, lookups, pages, routing, scenarios, translation
 from bench.load import Place
 from bench.product import ROOT, Product
 from bench.provider import Provider
@@ -27,8 +27,8 @@ PURE = {
     "lookups": lookups.measure,
     "governance": governance.measure,
 }
-OWN = ("cache", "failover")  # each has a product of its own
-PARTS = (*PURE, "idle", "chat", "dialects", "bodies", "paced", "lone", "memory", *OWN)
+OWN = ("cache", "failover", "pages")  # each has a product of its own
+PARTS = (*PURE, "idle", "chat", "dialects", "bodies", "paced", "lone", "memory", "live", *OWN)
 CACHED = {"RESPONSE_CACHE_SIMPLE_ENABLED": "true"}  # of the product whose hits are measured
 Measured = list[tuple[Row, dict[str, Any]]]
 
@@ -76,6 +76,9 @@ def run(
             pids = {**pids, "kafka": pid}
         place = Place(product.url, product.key, pids, provider.pid)
         found = list(scenarios.measure(place, base, plan, embedded=servers is None))
+        if "live" in plan.only:
+            say("  live")
+            found += live.measure(place, plan)
         if "failover" in plan.only:
             say("  failover")
             found += failover.measure(place, plan)
@@ -123,6 +126,9 @@ def products(args: argparse.Namespace, plan: Plan) -> Iterator[tuple[str, Measur
                 part, place = replace(plan, only=("failover",)), folder / f"{title}-failover"
                 more = failover.settings(folder / f"{title}-gone")
                 measured += run(place, provider, base, part, where, **more)
+            if "pages" in plan.only and where is None:
+                say("  pages")
+                measured += pages.measure(folder / "pages", provider, plan)
             yield title, measured
     finally:
         provider.stop()
