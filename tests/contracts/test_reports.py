@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
 from schemas.analytics import (
@@ -27,10 +24,9 @@ from schemas.analytics import (
     Wanted,
     Where,
 )
-from schemas.clock import rfc3339
 from schemas.costs import Cost
 from schemas.errors import StoreUnavailable
-from schemas.exchange import Attempt, Cached, ErrorInfo, Timings
+from schemas.exchange import Cached
 from schemas.usage import Usage
 from sinks.base import Backpressure, Expiring, Refused, Sink
 from sinks.config import SinkConfig
@@ -42,12 +38,10 @@ from sinks.postgresql_reports import PostgreSQLReports
 from sinks.rollups import Key, counts_of, model, rolled
 from sinks.sqlite_reports import SQLiteReports
 from sinks.stores import SINKS
-from tests.postgres import fetch
+from tests.sinks.generated import HOUR, STORES, config_of, erase, fill, generated
 from tests.sinks.samples import BEGIN, HandClock, exchange, request_id
 
-HOUR = 3600.0
 DAY = 24 * HOUR
-STORES = ("mongodb", "postgresql", "sqlite")
 YEAR = ("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
 
 
@@ -83,32 +77,6 @@ def reports(config: SinkConfig) -> Reports:
             return PostgreSQLReports(Pool(config.postgres_url or "", 4))
         case _:
             return MongoDBReports(config.mongodb_url or "", config.mongodb_database)
-
-
-def config_of(store: str, folder: Path, request: pytest.FixtureRequest) -> SinkConfig:
-    mongodb = request.getfixturevalue("mongodb_url") if store == "mongodb" else None
-    postgres = request.getfixturevalue("postgres_url") if store == "postgresql" else None
-    name = f"t{secrets.token_hex(6)}"
-    if postgres:
-        fetch(postgres, f"CREATE SCHEMA {name}")
-        postgres = f"{postgres}?search_path={name}"
-    return SinkConfig(
-        storage_type=store,  # type: ignore[arg-type]  # one of STORES
-        sqlite_path=str(folder / "sluice.db"),
-        mongodb_url=mongodb,
-        mongodb_database=name,
-        postgres_url=postgres,
-        retention_days=0,
-    )
-
-
-def erase(config: SinkConfig) -> None:
-    if config.mongodb_url:
-        with MongoClient[dict[str, object]](config.mongodb_url) as client:
-            client.drop_database(config.mongodb_database)
-    if config.postgres_url:
-        url, _, name = config.postgres_url.partition("?search_path=")
-        fetch(url, f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture(params=STORES)
@@ -289,55 +257,6 @@ async def test_mongodb_counts_what_a_crash_left(
 
 # -- the same numbers everywhere
 
-MODELS = (("sim", "sim-1"), ("sim", "sim-2"), ("far", "far-1"), ("far", "org/far-2"))
-PATHS = ("/", "/a", "/a/b", "/a/b/c", "/ab", "/a0", "/ä", "/team/ann")
-RESULTS = ("miss", "exact", "semantic", "coalesced", "bypass")
-
-
-def generated(count: int) -> list[Document]:
-    """Exchanges of forty days, the same each time, every kind of outcome and of cache among them."""
-    chance = random.Random(7)  # no secret
-    found = []
-    for number in range(count):
-        provider, name = chance.choice(MODELS)
-        path = chance.choice(PATHS)
-        usage = Usage(
-            input_tokens=chance.randrange(5000),
-            output_tokens=chance.randrange(2000),
-            cached_input_tokens=chance.randrange(100),
-            reasoning_tokens=chance.randrange(50),
-        )
-        result = chance.choice(RESULTS) if path != "/" and name == "sim-1" else None
-        hit = result in ("exact", "semantic", "coalesced")
-        outcome = chance.choices(("completed", "failed", "cancelled", "expired"), (90, 6, 3, 1))[0]
-        lost = outcome in ("failed", "expired") and not hit
-        # As they come: one hour after the other, eight of them over forty days.
-        hour = number * 8 // count
-        at = BEGIN + hour * 119 * HOUR + chance.randrange(int(HOUR)) + chance.randrange(1000) / 1000
-        total = chance.expovariate(0.5)
-        cost = Cost(total=chance.randrange(10**9), input=chance.randrange(10**8))
-        fields: dict[str, Any] = {
-            "outcome": "rejected" if number % 23 == 0 else outcome,
-            "without": (("audit",), ("usage", "budget"))[number % 2] if number % 17 == 0 else (),
-            "status": chance.choice((429, 502)) if lost else 200,
-            "user_path": path,
-            "client": {"/": "master", "/ab": None}.get(path, "key-1"),
-            "stream": chance.random() < 0.3,
-            "provider": provider,
-            "request_model": f"{provider}/{name}",
-            "response_model": name,
-            "attempts": () if hit else (Attempt(provider, name, rfc3339(at), total, status=200),),
-            "usage": None if hit or lost else usage,
-            "cost": None if lost or name == "sim-2" else (Cost(total=0) if hit else cost),
-            "cache": Cached(result, saved=usage, saved_cost=cost.total)
-            if hit
-            else result and Cached(result),
-            "error": ErrorInfo("upstream_error", "provider_error", "It failed.") if lost else None,
-            "timings": Timings(total=total, first_token=None if lost else total / 3),
-        }
-        found.append(document(exchange(number, at=at, **fields), bodies=False, body_limit=1 << 20))
-    return found
-
 
 class Expected:
     """The same questions, asked of a list."""
@@ -378,14 +297,7 @@ def filled(
     config = config_of(store, tmp_path_factory.mktemp("filled"), request)
     found = Filled(config, count)
 
-    async def fill() -> None:
-        sink = SINKS[store](config, HandClock())
-        await sink.open()
-        for begin in range(0, count, 1000):
-            await sink.write(found.documents[begin : begin + 1000])
-        await sink.close()
-
-    asyncio.run(fill())
+    asyncio.run(fill(config, found.documents))
     yield found
     erase(config)
 
@@ -437,7 +349,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Callable[[Document], bool]]] = {
     "as asked": ({"requested_model": "sim/sim-1"}, lambda found: found.request_model == "sim/sim-1"),
     "failures": (
         {"outcome": "failed", "error": "upstream_error", "status": 502},
-        lambda found: found.outcome == "failed" and found.status == 502 and found.error is not None,
+        lambda found: found.outcome == "failed" and found.status == 502 and found.error is not None and found.error.code == "upstream_error",
     ),
     "streams of a key": (
         {"stream": True, "client": "key-1"}, lambda found: found.stream and found.client == "key-1",
