@@ -77,6 +77,12 @@ def kafka_ssl(kafka_bootstrap: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def kafka_sasl_ssl(kafka_bootstrap: str) -> dict[str, str]:
+    """Kafka's settings, as environment variables, for the listener with TLS that asks for a password."""
+    return services.sasl_ssl_settings()
+
+
+@pytest.fixture(scope="session")
 def redis_url() -> str:
     return services.endpoint("REDIS_URL")
 

@@ -64,6 +64,7 @@ NAMES = (
     "KAFKA_SASL_TEST_PASSWORD",
     "KAFKA_SSL_BOOTSTRAP_SERVERS",
     "KAFKA_SSL_TEST_CAFILE",
+    "KAFKA_SASL_SSL_BOOTSTRAP_SERVERS",
     "REDIS_URL",
     "MONGODB_URL",
     "POSTGRES_URL",
@@ -122,6 +123,19 @@ def ssl_settings() -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": found["KAFKA_SSL_BOOTSTRAP_SERVERS"],
         "KAFKA_SECURITY_PROTOCOL": "SSL",
         "KAFKA_SSL_CAFILE": found["KAFKA_SSL_TEST_CAFILE"],
+    }
+
+
+def sasl_ssl_settings() -> dict[str, str]:
+    """Kafka's settings, as environment variables, for the listener with TLS that asks for a password."""
+    found = endpoints()
+    if "KAFKA_SASL_SSL_BOOTSTRAP_SERVERS" not in found:
+        missing("Kafka has no listener with TLS and a password here: make services")
+    return {
+        **sasl_settings(),
+        **ssl_settings(),
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_BOOTSTRAP_SERVERS": found["KAFKA_SASL_SSL_BOOTSTRAP_SERVERS"],
     }
 
 

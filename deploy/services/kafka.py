@@ -1,4 +1,4 @@
-"""Apache Kafka, one node in KRaft mode: listeners without security, with a password, with TLS."""
+"""Apache Kafka, one node in KRaft mode: listeners without security, with a password, with TLS, with both."""
 
 import base64
 import secrets
@@ -27,7 +27,7 @@ listeners={public},CONTROLLER://{host}:{controller}
 advertised.listeners={public}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=\
-CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
+CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\
@@ -40,6 +40,13 @@ listener.name.ssl.ssl.keystore.location={data}/keys.p12
 listener.name.ssl.ssl.keystore.type=PKCS12
 listener.name.ssl.ssl.keystore.password={password}
 listener.name.ssl.ssl.key.password={password}
+listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=\
+org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+listener.name.sasl_ssl.ssl.keystore.location={data}/keys.p12
+listener.name.sasl_ssl.ssl.keystore.type=PKCS12
+listener.name.sasl_ssl.ssl.keystore.password={password}
+listener.name.sasl_ssl.ssl.key.password={password}
 log.dirs={data}/log
 num.partitions=8
 auto.create.topics.enable=false
@@ -74,6 +81,7 @@ class Kafka:
         Port("controller", "KAFKA_CONTROLLER_PORT", 19093),
         Port("sasl", "KAFKA_SASL_PORT", 19094),
         Port("ssl", "KAFKA_SSL_PORT", 19095),
+        Port("sasl_ssl", "KAFKA_SASL_SSL_PORT", 19096),
     )
     stop_signal = signal.SIGTERM
 
@@ -110,6 +118,7 @@ class Kafka:
             "KAFKA_SASL_TEST_PASSWORD": _password(data),
             "KAFKA_SSL_BOOTSTRAP_SERVERS": f"{HOST}:{ports['ssl']}",
             "KAFKA_SSL_TEST_CAFILE": str(data / "ca.pem"),
+            "KAFKA_SASL_SSL_BOOTSTRAP_SERVERS": f"{HOST}:{ports['sasl_ssl']}",
         }
 
     def _libraries(self) -> Path:
@@ -126,7 +135,12 @@ def _password(data: Path) -> str:
 
 
 def _properties(data: Path, ports: Mapping[str, int]) -> str:
-    protocols = {"plain": "PLAINTEXT", "sasl": "SASL_PLAINTEXT", "ssl": "SSL"}
+    protocols = {
+        "plain": "PLAINTEXT",
+        "sasl": "SASL_PLAINTEXT",
+        "ssl": "SSL",
+        "sasl_ssl": "SASL_SSL",
+    }
     public = ",".join(f"{protocols[name]}://{HOST}:{ports[name]}" for name in protocols)
     return PROPERTIES.format(
         host=HOST,

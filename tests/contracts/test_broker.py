@@ -204,6 +204,10 @@ def test_settings_are_described_and_changed(rd_admin: AdminClient, topic_prefix:
     name = f"{topic_prefix}settings"
     new = RdTopic(name, 1, 1, config={"retention.ms": "1000000", "cleanup.policy": "compact"})
     rd_admin.create_topics([new])[name].result(20)
+    deadline = time.monotonic() + 20
+    # Kafka's controller has made it; the broker that is asked may not have heard of it yet.
+    while name not in rd_admin.list_topics(timeout=20).topics and time.monotonic() < deadline:
+        time.sleep(0.02)
 
     def told() -> dict[str, str]:
         asked = ConfigResource(ResourceType.TOPIC, name)

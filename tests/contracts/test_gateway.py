@@ -709,7 +709,7 @@ async def test_the_broker_is_killed(
         try:
             await stack.start_all()
             names = [unique("restart") for _ in range(60)]
-            asking = asyncio.ensure_future(ask_many(stack, names, "sim-100-lorem-12"))
+            asking = asyncio.ensure_future(ask_many(stack, names, "sim-300-lorem-12"))
 
             async def running() -> bool:
                 async with httpx.AsyncClient(timeout=10) as client:

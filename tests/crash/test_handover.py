@@ -35,7 +35,7 @@ async def test_a_worker_dies_when_it_has_answered_what_it_gave_away(stack: Stack
     heartbeats are missing that looks for the outcome, and calls nobody."""
     await forget_calls(stack)
     dying = await stack.start("streams", SLUICE_FAULT_POINT="streams.handed")
-    await produce_many(stack, ["handed"], "sim-8000")
+    await produce_many(stack, ["handed"], "sim-16000")
     await called(stack, 1)
     second = await stack.start("streams")
     third = await stack.start("streams")  # one of the two has its partition

@@ -183,11 +183,11 @@ NO_REQUESTS = (
 )
 # Requests all right, which a provider or the log refuses, or nobody minds: status and outcome.
 ODD = (
-    (GOOD[:-1] + b',"n":"two"}', (), 400, "failed"),
-    (GOOD[:-1] + b',"stream":true,"stream_options":"yes"}', (), 400, "failed"),
+    (GOOD[:-1] + b',"n":"two"}', (), 400, "rejected"),
+    (GOOD[:-1] + b',"stream":true,"stream_options":"yes"}', (), 400, "rejected"),
     (message("1,null"), (), 400, "failed"),
-    (chat("gpt-of-nobody"), (), 404, "failed"),
-    (chat("x" * HUGE), (), 404, "failed"),
+    (chat("gpt-of-nobody"), (), 404, "rejected"),
+    (chat("x" * HUGE), (), 404, "rejected"),
     (chat("sim-no-such-script"), (), 404, "failed"),
     (message('{"role":"user","content":"a\\u0000b"}'), (), 200, "completed"),
     (GOOD[:-1] + b',"seed":' + b"9" * 5000 + b"}", (), 200, "completed"),

@@ -257,14 +257,15 @@ def test_the_key_stays_out_of_the_log(serve: Callable[..., Serve]) -> None:
 
 
 def test_on_real_kafka_with_a_password(
-    serve: Callable[..., Serve], kafka_sasl: dict[str, str], topic_prefix: str
+    serve: Callable[..., Serve], kafka_sasl_ssl: dict[str, str], topic_prefix: str
 ) -> None:
-    """With KAFKA_BOOTSTRAP_SERVERS and SASL set, no broker is started and every client gets in."""
-    gateway = serve(SLUICE_TOPIC_PREFIX=topic_prefix, SLUICE_PARTITIONS="2", **kafka_sasl)
+    """With KAFKA_BOOTSTRAP_SERVERS and SASL_SSL set, no broker is started, every client gets in, and the
+    main job is done: an answer, and its document."""
+    gateway = serve(SLUICE_TOPIC_PREFIX=topic_prefix, SLUICE_PARTITIONS="2", **kafka_sasl_ssl)
     gateway.start()
     assert "Kafka at" in gateway.printed()
     assert gateway.pids("broker") == []
     assert gateway.answers()
     gateway.until(lambda: gateway.documents() == 1)
-    assert kafka_sasl["KAFKA_SASL_PASSWORD"] not in gateway.printed() + gateway.log()
+    assert kafka_sasl_ssl["KAFKA_SASL_PASSWORD"] not in gateway.printed() + gateway.log()
     assert gateway.stop() == 0
